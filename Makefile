@@ -1,0 +1,54 @@
+# Two commands are enough on a fresh Debian 12 machine, as root: `make demo` and `make test`.
+
+PYTHON := /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# What the product needs (BCC, the user API headers, iproute2's tc and ip for the tests' networks) and
+# what the tests and the demo drive it with. None of these starts a service.
+PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool clang-format curl dnsmasq-base dnsutils git iproute2 util-linux
+
+.PHONY: setup demo test lint unit kernel clean help
+
+help:
+	@echo "make demo   set up, then serve samples/quickstart with real traffic"
+	@echo "make test   set up, then run every check and test"
+	@echo "make lint | unit | kernel   parts of make test"
+
+setup: $(READY)
+
+# --system-site-packages: Debian's bcc lives there and is not on PyPI.
+$(READY): pyproject.toml Makefile
+	@missing=; for package in $(PACKAGES); do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing:$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+	@test -x $(BIN)/python || $(PYTHON) -m venv --system-site-packages $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python samples/quickstart/demo/run.py
+
+test: $(READY) lint
+	@$(BIN)/pytest
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@clang-format --dry-run --Werror $$(git ls-files 'bpf/*.c' 'bpf/*.h')
+
+unit: $(READY)
+	@$(BIN)/pytest tests/unit tests/property tests/cli tests/samples
+
+kernel: $(READY)
+	@$(BIN)/pytest tests/kernel tests/netns
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
