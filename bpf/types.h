@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: (Apache-2.0 OR GPL-2.0-only) */
+#pragma once
+
+#include "reasons.h"
+
+/*
+ * The layout of every key and value. Addresses are 16 bytes in network order, IPv4 as
+ * ::ffff:a.b.c.d; ports are in network order; everything else is in the order of the host.
+ * No struct has hidden padding: user space packs the same bytes (balancer/plan/entries.py).
+ */
+
+struct address {
+	__u32 words[4];
+};
+
+/* An address and port: a slot of a block, a record's backend, or the VIP a client asked for. */
+struct backend {
+	struct address address;
+	__be16 port;
+	__u16 pad;
+};
+
+struct frontend_key {
+	struct address address;
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
+enum action {
+	ACTION_FORWARD = 0,
+	ACTION_REFUSE = 1,
+	ACTION_UNREACHABLE = 2,
+};
+
+/*
+ * Who serves a VIP:port. `check` repeats the key: the kernel reuses the memory of a replaced hash
+ * element at once, so a reader compares it after the other fields were read (see select.h).
+ * `group` names the members that affinity and UDP stickiness stay within; 0 means neither applies.
+ */
+struct frontend {
+	__u64 check;
+	__u64 group;
+	__u32 base;
+	__u32 length;
+	__u32 fallback_base;
+	__u32 fallback_length;
+	__u32 affinity_seconds;
+	__u32 counter;
+	__u32 rate;
+	__u8 action;
+	__u8 flags;
+	__u16 pad;
+};
+
+enum address_flag {
+	ADDRESS_VIP = 1,      /* ours alone: a port it does not have is refused */
+	ADDRESS_EXTERNAL = 2, /* load balancer and external IPs: other ports are left alone */
+	ADDRESS_NODE = 4,     /* node ports are answered here */
+	ADDRESS_LOOPBACK = 8, /* the same, for clients in the host's own network namespace */
+};
+
+/* `check` is a digest of the address, for the reason given at struct frontend. */
+struct address_info {
+	__u32 flags;
+	__u32 check;
+};
+
+struct member_key {
+	__u64 group;
+	struct backend backend;
+	__u32 pad;
+};
+
+struct affinity_key {
+	__u64 client; /* cookie of the client's network namespace */
+	__u64 group;
+};
+
+struct affinity {
+	struct backend backend;
+	__u32 pad;
+	__u64 last_seen; /* CLOCK_MONOTONIC, ns */
+};
+
+/* What a translated TCP socket had asked for. */
+struct peer {
+	__u64 cookie; /* of the socket; 0 in a record that is being written */
+	struct backend vip;
+	struct backend backend;
+};
+
+#define UDP_RECORDS 8
+
+struct udp_record {
+	struct backend vip;
+	struct backend backend;
+};
+
+/* The VIPs that one UDP socket talks to; `last` is the record used last, `next` the one to replace. */
+struct udp_socket {
+	__u32 last;
+	__u32 next;
+	struct udp_record records[UDP_RECORDS];
+};
+
+struct counter {
+	__u64 by_reason[REASON_COUNT];
+};
+
+enum setting {
+	SETTING_BUILD_ID = 0,
+	SETTING_HOST_NETNS = 1, /* cookie of the network namespace that loopback node ports serve */
+	SETTING_EVENT_LEVEL = 2,
+	SETTING_CGROUP_LEVELS = 3, /* bit n: `cgroups` has an entry at depth n of the hierarchy */
+	SETTING_COUNT = 8,
+};
+
+enum cgroup_flag {
+	CGROUP_SKIP = 1, /* processes here are left untranslated */
+};
+
+_Static_assert(sizeof(struct backend) == 20, "struct backend");
+_Static_assert(sizeof(struct frontend_key) == 20, "struct frontend_key");
+_Static_assert(sizeof(struct frontend) == 48, "struct frontend");
+_Static_assert(sizeof(struct address_info) == 8, "struct address_info");
+_Static_assert(sizeof(struct member_key) == 32, "struct member_key");
+_Static_assert(sizeof(struct affinity) == 32, "struct affinity");
+_Static_assert(sizeof(struct peer) == 48, "struct peer");
