@@ -1,0 +1,118 @@
+"""Makes the programs ready for a pass, puts them into force after it, and removes what they replace.
+
+A pass calls `prepare`, fills the maps of the generation it gets, and calls `commit`. When the live
+programs match, both do nothing. Otherwise `prepare` loads a generation beside the live one, and only
+`commit` lets traffic see it: it is never attached before it is filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from balancer.kernel import compiler, libbpf
+from balancer.kernel.attach import attach
+from balancer.kernel.hooks import Hook
+from balancer.kernel.layout import fits, require
+from balancer.kernel.maps import PinnedMaps
+from balancer.kernel.pins import Generation, Pins, share
+from balancer.kernel.source import build_id
+from balancer.plan.entries import INDEX, SETTING, FrontendEntry, MapName, Setting
+
+# These describe one another, so that a generation takes over all of them or none.
+_STATE_MAPS = (
+    MapName.ADDRESSES,
+    MapName.FRONTENDS,
+    MapName.SLOTS,
+    MapName.MEMBERS,
+    MapName.COUNTERS,
+    MapName.CGROUPS,
+)
+_RECORD_MAPS = (MapName.AFFINITY, "peers", "udp_sockets")
+
+
+def prepare(pins: Pins, sizes: Mapping[str, int]) -> tuple[Generation, bool]:
+    """The generation for these map sizes, loaded and pinned, and whether it had to be loaded.
+
+    Raises HostUnfit or KernelCallFailed; what is live stays untouched then.
+    """
+    live = pins.live()
+    wanted = pins.generation(build_id(sizes, compiler.flags()))
+    if live == wanted and live.complete:
+        return live, False
+    _sweep(pins, keep=live)
+    _load(wanted, sizes, live)
+    return wanted, True
+
+
+def _load(wanted: Generation, sizes: Mapping[str, int], live: Generation | None) -> None:
+    try:
+        # bpffs keeps no trace of a directory that is removed again below.
+        wanted.maps.mkdir(mode=0o700, parents=True)
+        wanted.programs.mkdir(mode=0o700)
+        if live is not None:
+            for name in _shareable(live.map_infos(), sizes):
+                share(name, live, wanted)
+        compiler.load(wanted, sizes)
+        for name, info in wanted.map_infos().items():
+            require(name, info)
+    except BaseException:
+        if wanted.directory.exists():
+            wanted.remove()
+        raise
+
+
+def _shareable(infos: Mapping[str, libbpf.MapInfo], sizes: Mapping[str, int]) -> list[str]:
+    def same(name: str) -> bool:
+        return name in infos and fits(name, infos[name], sizes.get(name))
+
+    shared = [str(name) for name in _RECORD_MAPS if same(name)]
+    if all(same(name) for name in _STATE_MAPS):
+        shared += _STATE_MAPS
+    return shared
+
+
+def commit(pins: Pins, generation: Generation, cgroup: Path) -> tuple[Hook, ...]:
+    """Puts a filled generation into force; returns the hooks that had to change."""
+    old = pins.live()
+    if old is not None and old != generation:
+        _carry_over(old, generation)
+    changed = attach(pins, generation, cgroup)
+    _sweep(pins, keep=generation)
+    return changed
+
+
+def _sweep(pins: Pins, keep: Generation | None) -> None:
+    for generation in pins.generations():
+        if generation != keep:
+            generation.remove()
+
+
+def _carry_over(old: Generation, new: Generation) -> None:
+    """Copies what programs recorded from maps that the new generation does not share."""
+    with PinnedMaps(old.maps) as before, PinnedMaps(new.maps) as after:
+        if not before.same_map(after, MapName.AFFINITY):
+            after.update(MapName.AFFINITY, list(before.dump(MapName.AFFINITY).items()))
+        if not before.same_map(after, MapName.COUNTERS):
+            _copy_counters(before, after)
+
+
+def _copy_counters(before: PinnedMaps, after: PinnedMaps) -> None:
+    old = before.dump(MapName.FRONTENDS)
+    pairs = [(INDEX.pack(0), INDEX.pack(0))]
+    for key, value in after.dump(MapName.FRONTENDS).items():
+        if key in old:
+            source = FrontendEntry.unpack(old[key]).counter
+            pairs.append((INDEX.pack(source), INDEX.pack(FrontendEntry.unpack(value).counter)))
+    values = before.read(MapName.COUNTERS, [source for source, _ in pairs])
+    for (_, target), counts in zip(pairs, values, strict=True):
+        if counts is not None:
+            after.write_per_cpu(MapName.COUNTERS, target, counts)
+
+
+def write_settings(store: PinnedMaps, values: Mapping[Setting, int]) -> None:
+    """Writes the settings that differ from what is there."""
+    for index, value in values.items():
+        key = INDEX.pack(index)
+        if store.read(MapName.SETTINGS, [key]) != [SETTING.pack(value)]:
+            store.update(MapName.SETTINGS, [(key, SETTING.pack(value))])

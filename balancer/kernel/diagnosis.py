@@ -1,0 +1,178 @@
+"""Can this host run the data plane? One small check for each thing it needs.
+
+A check reports what was found and, if something is missing, the way out. Checks never raise for what
+they find and change nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from balancer.errors import BalancerError
+from balancer.kernel import compiler, host, libbpf, mounts
+from balancer.kernel.hooks import ATTACH_TYPE, Hook
+from balancer.kernel.pins import Pins
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+# bpf_link on cgroups and bpf_get_netns_cookie: 5.7; the getpeername hooks: 5.8.
+OLDEST_KERNEL = (5, 8)
+_CAPABILITIES = {"cap_net_admin": 12, "cap_sys_admin": 21, "cap_bpf": 39}
+
+
+class Finding(NamedTuple):
+    """`level` is "ok", "warn" (works with a limitation) or "fail"; `advice` is "" when it is ok."""
+
+    name: str
+    level: str
+    found: str
+    advice: str = ""
+
+
+def examine(bpffs: Path, cgroup: Path | None) -> tuple[Finding, ...]:
+    """Every check, in the order in which a person would have to repair them."""
+    checks: list[Callable[[], Finding]] = [
+        _kernel,
+        _errno,
+        _capabilities,
+        _jit,
+        lambda: _cgroup(cgroup),
+        lambda: _bpffs(bpffs),
+        _libbpf,
+        _bcc,
+        _headers,
+        lambda: _neighbours(bpffs, cgroup),
+    ]
+    return tuple(check() for check in checks)
+
+
+def _kernel() -> Finding:
+    release = host.kernel_release()
+    text = f"Linux {os.uname().release}"
+    if release >= OLDEST_KERNEL:
+        return Finding("kernel", OK, text)
+    return Finding("kernel", FAIL, text, f"Linux {_dotted(OLDEST_KERNEL)} or newer is needed")
+
+
+def _errno() -> Finding:
+    if host.kernel_release() >= compiler.SET_RETVAL_SINCE:
+        return Finding("errno", OK, "a refused connection gets ECONNREFUSED or EHOSTUNREACH")
+    since = _dotted(compiler.SET_RETVAL_SINCE)
+    return Finding(
+        "errno",
+        WARN,
+        "a refused connection gets EPERM",
+        f"Linux {since} or newer gives the errno that applications expect",
+    )
+
+
+def _capabilities() -> Finding:
+    mask = 0
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            mask = int(line.split()[1], 16)
+    missing = [name for name, bit in _CAPABILITIES.items() if not mask >> bit & 1]
+    # CAP_SYS_ADMIN contains what CAP_BPF was split from.
+    if missing == ["cap_bpf"]:
+        missing = []
+    if not missing:
+        return Finding("capabilities", OK, f"effective set {mask:#x}")
+    return Finding("capabilities", FAIL, f"missing {', '.join(missing)}", "run as root")
+
+
+def _jit() -> Finding:
+    path = Path("/proc/sys/net/core/bpf_jit_enable")
+    try:
+        value = path.read_text().strip()
+    except OSError:
+        return Finding("jit", OK, "setting not visible to this process")
+    if value != "0":
+        return Finding("jit", OK, "BPF programs are compiled to machine code")
+    return Finding("jit", WARN, "BPF programs are interpreted", f"faster with: echo 1 > {path}")
+
+
+def _cgroup(chosen: Path | None) -> Finding:
+    try:
+        found = mounts.resolve_cgroup(chosen)
+    except BalancerError as error:
+        return Finding("cgroup2", FAIL, str(error), error.hint)
+    if found not in mounts.mount_points("cgroup2"):
+        return Finding(
+            "cgroup2", WARN, f"{found} is not the root", "only processes below this cgroup are served"
+        )
+    return Finding("cgroup2", OK, str(found))
+
+
+def _bpffs(directory: Path) -> Finding:
+    mount = mounts.bpffs_mount_of(directory)
+    if mount is not None:
+        return Finding("bpffs", OK, f"{directory} is in the bpf file system at {mount}")
+    if directory.is_relative_to(mounts.BPFFS_STANDARD) and mounts.BPFFS_STANDARD.is_dir():
+        return Finding(
+            "bpffs",
+            WARN,
+            f"no bpf file system at {mounts.BPFFS_STANDARD} yet",
+            f"apply mounts it; to do so now: mount -t bpf bpf {mounts.BPFFS_STANDARD}",
+        )
+    return Finding(
+        "bpffs",
+        FAIL,
+        f"{directory} is in no bpf file system",
+        f"mount -t bpf bpf {mounts.BPFFS_STANDARD}, or name a place inside one with --bpffs",
+    )
+
+
+def _libbpf() -> Finding:
+    try:
+        libbpf.library()
+    except BalancerError as error:
+        return Finding("libbpf", FAIL, str(error), error.hint)
+    return Finding("libbpf", OK, "found")
+
+
+def _bcc() -> Finding:
+    try:
+        bcc = compiler.import_bcc()
+    except BalancerError as error:
+        return Finding("bcc", FAIL, str(error), error.hint)
+    return Finding("bcc", OK, f"BCC {getattr(bcc, '__version__', 'of unknown version')}")
+
+
+def _headers() -> Finding:
+    if compiler.UAPI_HEADER.exists():
+        return Finding("headers", OK, "user API headers found; kernel headers are not needed")
+    return Finding("headers", FAIL, f"{compiler.UAPI_HEADER} is missing", "apt-get install linux-libc-dev")
+
+
+def _neighbours(bpffs: Path, cgroup: Path | None) -> Finding:
+    """Programs of others at the same hooks. They keep running beside ours."""
+    try:
+        found = list(_foreign(Pins(bpffs), mounts.resolve_cgroup(cgroup)))
+    except (BalancerError, OSError) as error:
+        return Finding("neighbours", WARN, f"cannot list the cgroup's programs: {error}", "run as root")
+    if not found:
+        return Finding("neighbours", OK, "no other program at these hooks")
+    return Finding(
+        "neighbours",
+        WARN,
+        f"others at these hooks: {', '.join(found)}",
+        "they keep running; one that translates service addresses too may win: `bpftool cgroup tree` shows them",
+    )
+
+
+def _foreign(pins: Pins, cgroup: Path) -> Iterator[str]:
+    ours = {info.program_id for info in pins.linked().values()}
+    fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for hook in Hook:
+            for program in libbpf.attached_programs(fd, ATTACH_TYPE[hook]):
+                if program not in ours:
+                    yield f"{hook} (program {program})"
+    finally:
+        os.close(fd)
+
+
+def _dotted(release: tuple[int, int]) -> str:
+    return ".".join(map(str, release))
