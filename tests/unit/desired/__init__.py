@@ -1,0 +1,1 @@
+"""Unit tests of the desired state, one file per subject."""
