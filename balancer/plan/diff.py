@@ -1,0 +1,164 @@
+"""The difference between wanted and actual maps, as an ordered list of writes.
+
+The plan is a value: it can be shown, kept and played, and `execute` recomputes nothing. It depends on
+the two states alone, so any history that led to the same maps gives the same plan. The order of the
+writes and the reason for it are in `steps.Step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from balancer.plan.actual import Actual
+from balancer.plan.blocks import Placement, place
+from balancer.plan.capacity import check_capacity
+from balancer.plan.changes import Change, FrontendState, Verb, find_changes
+from balancer.plan.counters import assign_counters
+from balancer.plan.encode import Wanted, WantedFrontend
+from balancer.plan.entries import INDEX, MEMBER_VALUE, FrontendEntry, MapName, address_value
+from balancer.plan.steps import Step, Write, WriteKind
+
+__all__ = ["Change", "FrontendState", "Plan", "Step", "Verb", "Write", "WriteKind", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`changes` tell what happens to frontends, in the order of `Change.order`; `writes` are what is
+    played, in the order of `Step`. A plan may have writes without changes (addresses, members).
+    """
+
+    changes: tuple[Change, ...] = ()
+    writes: tuple[Write, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether wanted and actual are the same, so that nothing is written."""
+        return not self.writes
+
+
+class _Difference(NamedTuple):
+    """Keys of frontends by what happens to them, each tuple by rising key."""
+
+    added: tuple[bytes, ...]
+    changed: tuple[bytes, ...]
+    removed: tuple[bytes, ...]
+
+
+def make_plan(
+    wanted: Wanted, actual: Actual, capacities: Mapping[MapName, int], *, settled: bool = False
+) -> Plan:
+    """The writes that turn `actual` into `wanted`; none if they say the same.
+
+    `capacities` has the size of every map named by `capacity.needs`. `settled` says that the plan
+    played before this one on the same maps is known to have ended, its last synchronize included: then
+    free slots can be reused without waiting first. Leave it false for maps that were found, not written.
+    Raises CapacityExceeded.
+    """
+    check_capacity(wanted, actual, capacities)
+    difference = _compare(wanted, actual)
+    placement = _place(difference, wanted, actual, capacities[MapName.SLOTS])
+    counters = assign_counters(difference.added, actual, capacities[MapName.COUNTERS])
+    writes = [
+        *_preparing(placement, counters, wanted, actual),
+        *_switching(difference, placement, counters, wanted, actual),
+        *_removing(difference, wanted, actual),
+    ]
+    if not settled and writes and writes[0].step is Step.BLOCKS:
+        writes.insert(0, Write(step=Step.SETTLE, kind=WriteKind.SYNCHRONIZE))
+    if difference.changed or difference.removed:
+        writes.append(Write(step=Step.SYNCHRONIZE, kind=WriteKind.SYNCHRONIZE))
+    keys = (*difference.added, *difference.changed, *difference.removed)
+    return Plan(changes=find_changes(keys, wanted, actual), writes=tuple(writes))
+
+
+def _compare(wanted: Wanted, actual: Actual) -> _Difference:
+    live = actual.frontends
+    added = sorted(wanted.frontends.keys() - live.keys())
+    removed = sorted(live.keys() - wanted.frontends.keys())
+    changed = sorted(
+        key for key, item in wanted.frontends.items() if key in live and actual.logical(key) != item
+    )
+    return _Difference(tuple(added), tuple(changed), tuple(removed))
+
+
+def _place(difference: _Difference, wanted: Wanted, actual: Actual, capacity: int) -> Placement:
+    """Places for the lists of frontends that are written; all others keep theirs."""
+    items = [wanted.frontends[key] for key in (*difference.added, *difference.changed)]
+    return place(
+        (backends for item in items for backends in (item.backends, item.fallback)), actual, capacity
+    )
+
+
+def _preparing(
+    placement: Placement, counters: Mapping[bytes, int], wanted: Wanted, actual: Actual
+) -> Iterable[Write]:
+    """What no program run looks at before a frontend leads to it."""
+    slots = [
+        (INDEX.pack(base + offset), raw)
+        for base, backends in placement.new
+        for offset, raw in enumerate(backends)
+    ]
+    yield from _update(Step.BLOCKS, MapName.SLOTS, slots)
+    members = sorted(wanted.members - actual.members)
+    yield from _update(Step.ADD_MEMBERS, MapName.MEMBERS, [(key, MEMBER_VALUE.pack(1)) for key in members])
+    zeroed = [INDEX.pack(number) for number in sorted(counters.values())]
+    yield from _take(Step.ZERO_COUNTERS, WriteKind.ZERO, MapName.COUNTERS, zeroed)
+    cgroups = sorted(wanted.cgroups.items() - actual.cgroups.items())
+    yield from _update(Step.ADD_CGROUPS, MapName.CGROUPS, cgroups)
+
+
+def _switching(
+    difference: _Difference,
+    placement: Placement,
+    counters: Mapping[bytes, int],
+    wanted: Wanted,
+    actual: Actual,
+) -> Iterable[Write]:
+    """The frontends themselves, and then the gate that leads to them."""
+    frontends = []
+    for key in sorted((*difference.added, *difference.changed)):
+        counter = counters[key] if key in counters else actual.frontends[key].counter
+        frontends.append((key, _entry(wanted.frontends[key], placement, counter).pack(key)))
+    yield from _update(Step.PUT_FRONTENDS, MapName.FRONTENDS, frontends)
+    addresses = sorted(wanted.addresses.items() - actual.addresses.items())
+    entries = [(raw, address_value(raw, flags)) for raw, flags in addresses]
+    yield from _update(Step.PUT_ADDRESSES, MapName.ADDRESSES, entries)
+
+
+def _removing(difference: _Difference, wanted: Wanted, actual: Actual) -> Iterable[Write]:
+    """What nothing leads to any more."""
+    gone: list[tuple[Step, MapName, Collection[bytes]]] = [
+        (Step.DELETE_FRONTENDS, MapName.FRONTENDS, difference.removed),
+        (Step.DELETE_ADDRESSES, MapName.ADDRESSES, actual.addresses.keys() - wanted.addresses.keys()),
+        (Step.DELETE_MEMBERS, MapName.MEMBERS, actual.members - wanted.members),
+        (Step.DELETE_CGROUPS, MapName.CGROUPS, actual.cgroups.keys() - wanted.cgroups.keys()),
+    ]
+    for step, name, keys in gone:
+        yield from _take(step, WriteKind.DELETE, name, sorted(keys))
+
+
+def _entry(item: WantedFrontend, placement: Placement, counter: int) -> FrontendEntry:
+    return FrontendEntry(
+        group=item.group,
+        base=placement.base_of[item.backends],
+        length=len(item.backends),
+        fallback_base=placement.base_of[item.fallback],
+        fallback_length=len(item.fallback),
+        affinity_seconds=item.affinity_seconds,
+        counter=counter,
+        rate=item.rate,
+        action=item.action,
+        flags=item.flags,
+    )
+
+
+def _update(step: Step, name: MapName, entries: Sequence[tuple[bytes, bytes]]) -> Iterable[Write]:
+    if entries:
+        yield Write(step=step, kind=WriteKind.UPDATE, map=name, entries=tuple(entries))
+
+
+def _take(step: Step, kind: WriteKind, name: MapName, keys: Sequence[bytes]) -> Iterable[Write]:
+    if keys:
+        yield Write(step=step, kind=kind, map=name, keys=tuple(keys))

@@ -1,0 +1,78 @@
+"""The writes of a plan and the order that makes them safe.
+
+The order is the whole of the crash safety: a process killed between any two single writes leaves
+maps in which every frontend answers completely, with its old or with its new backends. This file
+says what a write is; nothing here decides which writes are needed.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from balancer.plan.entries import MapName
+
+
+class Step(enum.IntEnum):
+    """The order of writing, with the reason for each place.
+
+    SETTLE: a process killed before its last SYNCHRONIZE may have left a program run that still reads a
+        block which no frontend refers to any more. It has to end before that block's slots are reused.
+    BLOCKS: new lists go into slots that nobody refers to, so that frontends have something whole to
+        point at.
+    ADD_MEMBERS: a kept choice of backend counts only while it is a member, so a backend is one before
+        the first frontend can hand it out.
+    ZERO_COUNTERS: a counter given to a new frontend starts from nothing, before it can be counted in.
+    ADD_CGROUPS: a pod that opted out must not meet a frontend first.
+    PUT_FRONTENDS: each entry is swapped in one atomic update from one whole list to another, together
+        with its group, affinity and action.
+    PUT_ADDRESSES: the gate refuses the unknown ports of a VIP, so a VIP opens after its frontends exist.
+    DELETE_FRONTENDS: after the new entries exist (a node port may move from one address to all), and
+        before the addresses: a VIP that loses its ports refuses, it never lets a packet through to the
+        bare VIP.
+    DELETE_ADDRESSES: when no frontend is left behind them.
+    DELETE_MEMBERS: when no frontend hands these backends out any more.
+    DELETE_CGROUPS: nothing depends on them.
+    SYNCHRONIZE: when program runs that read an old entry have ended, the next plan may reuse what this
+        one left unreferenced.
+    """
+
+    SETTLE = 0
+    BLOCKS = 1
+    ADD_MEMBERS = 2
+    ZERO_COUNTERS = 3
+    ADD_CGROUPS = 4
+    PUT_FRONTENDS = 5
+    PUT_ADDRESSES = 6
+    DELETE_FRONTENDS = 7
+    DELETE_ADDRESSES = 8
+    DELETE_MEMBERS = 9
+    DELETE_CGROUPS = 10
+    SYNCHRONIZE = 11
+
+
+class WriteKind(enum.StrEnum):
+    """Which call of `MapStore` a write is."""
+
+    UPDATE = "update"
+    DELETE = "delete"
+    ZERO = "zero"
+    SYNCHRONIZE = "synchronize"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One call on the store. `entries` are (key, value) for UPDATE, `keys` are for DELETE and ZERO, both
+    by rising key; `map` is None and both are empty for SYNCHRONIZE.
+    """
+
+    step: Step
+    kind: WriteKind
+    map: MapName | None = None
+    entries: tuple[tuple[bytes, bytes], ...] = ()
+    keys: tuple[bytes, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many single writes this is; a synchronize counts as one."""
+        return len(self.entries) or len(self.keys) or 1
