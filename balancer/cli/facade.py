@@ -1,0 +1,80 @@
+"""What the commands need of the rest of the package, so that a test can put something else in its place.
+
+`balancer.reconcile` is the one real implementation. Each call may raise any `BalancerError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from balancer.config import Settings
+    from balancer.manifests import FileObjects
+    from balancer.model.meta import IPAddress
+    from balancer.model.service import Protocol as IPProtocol
+    from balancer.plan.diff import Plan
+    from balancer.views import (
+        Check,
+        Explanation,
+        LiveAffinity,
+        LiveBackend,
+        LiveFrontend,
+        Loaded,
+        PassResult,
+        Status,
+    )
+
+
+class Pass(Protocol):
+    """One reconciler holding the lock between enter and exit."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def plan(self, loaded: Loaded) -> Plan: ...
+
+    def apply(
+        self,
+        loaded: Loaded,
+        *,
+        allow_mass_delete: bool,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> PassResult: ...
+
+    def dry_run(self, loaded: Loaded, *, allow_mass_delete: bool) -> Plan: ...
+
+
+class Facade(Protocol):
+    """The functions of `balancer.reconcile`."""
+
+    def Reconciler(self, settings: Settings) -> Pass: ...  # noqa: N802 - the class of that name
+
+    def compute(
+        self, files: Sequence[FileObjects] | None, paths: Sequence[Path], settings: Settings
+    ) -> Loaded: ...
+
+    def live_frontends(self, settings: Settings) -> tuple[LiveFrontend, ...]: ...
+
+    def live_backends(self, settings: Settings) -> tuple[LiveBackend, ...]: ...
+
+    def live_affinity(self, settings: Settings) -> tuple[LiveAffinity, ...]: ...
+
+    def live_resolve(
+        self, settings: Settings, address: IPAddress, port: int, protocol: IPProtocol
+    ) -> Explanation: ...
+
+    def file_resolve(
+        self, loaded: Loaded, address: IPAddress, port: int, protocol: IPProtocol
+    ) -> Explanation: ...
+
+    def status(self, settings: Settings) -> Status: ...
+
+    def doctor(self, settings: Settings) -> tuple[Check, ...]: ...
+
+    def detach(self, settings: Settings) -> tuple[str, ...]: ...

@@ -1,0 +1,57 @@
+"""get: tables read from the live maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from balancer.cli.options import example, output_option, with_settings
+from balancer.report import jsonable, text
+from balancer.report.console import Table, emit_json, emit_table
+
+if TYPE_CHECKING:
+    from balancer.config import Settings
+
+
+@click.group(
+    short_help="Show what the kernel's maps hold now.",
+    epilog=example("balancer get frontends", "balancer get backends -o json"),
+)
+def get() -> None:
+    """Show what the kernel's maps hold now, as a table or as JSON."""
+
+
+@get.command(short_help="Who answers what.", epilog=example("balancer get frontends | grep default/web"))
+@with_settings
+@output_option
+@click.pass_context
+def frontends(ctx: click.Context, *, settings: Settings, output: str) -> None:
+    """List every frontend: who answers it, how often it did, and which file says so."""
+    _show("frontends", ctx.obj().live_frontends(settings), text.frontends_table, output)
+
+
+@get.command(short_help="Who is sent connections.", epilog=example("balancer get backends | grep 10.244.1.5"))
+@with_settings
+@output_option
+@click.pass_context
+def backends(ctx: click.Context, *, settings: Settings, output: str) -> None:
+    """List every backend with the frontends that send connections to it."""
+    _show("backends", ctx.obj().live_backends(settings), text.backends_table, output)
+
+
+@get.command(short_help="Which client stays where.", epilog=example("balancer get affinity -o json"))
+@with_settings
+@output_option
+@click.pass_context
+def affinity(ctx: click.Context, *, settings: Settings, output: str) -> None:
+    """List which client (a network namespace) is kept on which backend, and for how long."""
+    _show("affinity", ctx.obj().live_affinity(settings), text.affinity_table, output)
+
+
+def _show(name: str, found: Sequence[Any], table: Callable[[Any], Table], output: str) -> None:
+    if output == "json":
+        emit_json({name: jsonable.to_json(found)})
+    else:
+        emit_table(table(found))

@@ -1,0 +1,118 @@
+"""Whether the data plane works: attachment, map fill, the last pass; whether it can; and its removal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from balancer import state
+from balancer.config import Settings
+from balancer.kernel import diagnosis, lock, mounts
+from balancer.kernel.attach import attached
+from balancer.kernel.hooks import Hook
+from balancer.kernel.maps import PinnedMaps
+from balancer.kernel.pins import Generation, Pins, require_access
+from balancer.kernel.reasons import Reason
+from balancer.live import by_reason
+from balancer.model.problem import Origin, Problem, Severity
+from balancer.plan.actual import Actual, read_actual
+from balancer.plan.entries import INDEX, MapName
+from balancer.views import Attachment, Check, Level, MapFill, Status
+
+
+def status(settings: Settings) -> Status:
+    """The truth of the kernel; nothing loaded is an answer, not an error."""
+    require_access(settings.bpffs)
+    pins = Pins(settings.bpffs)
+    names, warning = state.load(settings.state)
+    problems = names.problems
+    if warning:
+        origin = Origin(file=str(settings.state), line=0)
+        problems = (*problems, Problem(origin=origin, severity=Severity.WARNING, message=warning))
+    live = pins.live()
+    told = Status(
+        loaded=live is not None,
+        last_pass=names.last_pass,
+        problems=problems,
+        stale_files=names.stale_files,
+        holder=lock.holder(settings.bpffs),
+    )
+    if live is None:
+        return told
+    with PinnedMaps(live.maps) as store:
+        actual = read_actual(store)
+        return replace(
+            told,
+            build_id=f"{live.build_id:016x}",
+            attachments=_attachments(pins, live, mounts.resolve_cgroup(settings.cgroup)),
+            maps=_fill(store, actual),
+            counters=_totals(store, actual),
+        )
+
+
+def _attachments(pins: Pins, live: Generation, cgroup: Path) -> tuple[Attachment, ...]:
+    links, programs, running = pins.linked(), live.program_ids(), attached(pins, cgroup)
+    found = []
+    for hook in Hook:
+        link = links.get(hook)
+        note = ""
+        if link is None:
+            note = "no link is pinned"
+        elif link.cgroup_id == 0:
+            note = "the cgroup of the link is gone"
+        elif not running[hook]:
+            note = f"the link is attached to another cgroup (id {link.cgroup_id})"
+        elif link.program_id != programs.get(hook):
+            note = "the link runs a program of another build"
+        found.append(
+            Attachment(
+                hook=hook,
+                attached=running[hook],
+                program_id=link.program_id if link else 0,
+                cgroup=str(cgroup),
+                note=note,
+            )
+        )
+    return tuple(found)
+
+
+def _fill(store: PinnedMaps, actual: Actual) -> tuple[MapFill, ...]:
+    used = {
+        MapName.ADDRESSES: len(actual.addresses),
+        MapName.FRONTENDS: len(actual.frontends),
+        MapName.SLOTS: sum(len(backends) for backends in actual.blocks.values()),
+        MapName.MEMBERS: len(actual.members),
+        MapName.AFFINITY: len(store.dump(MapName.AFFINITY)),
+        MapName.COUNTERS: len(actual.frontends) + 1,
+        MapName.CGROUPS: len(actual.cgroups),
+    }
+    return tuple(
+        MapFill(name=name, used=count, capacity=store.capacity(name)) for name, count in used.items()
+    )
+
+
+def _totals(store: PinnedMaps, actual: Actual) -> dict[str, int]:
+    """Decisions by reason over all frontends, and those that had none."""
+    indexes = [0, *(entry.counter for entry in actual.frontends.values())]
+    totals = dict.fromkeys(Reason, 0)
+    for raw in store.read(MapName.COUNTERS, [INDEX.pack(index) for index in indexes]):
+        for reason, count in by_reason(raw).items():
+            totals[reason] += count
+    return {reason.name.lower(): count for reason, count in totals.items()}
+
+
+def doctor(settings: Settings) -> tuple[Check, ...]:
+    """Whether this host can run it, one check after the other; never raises for what it finds."""
+    return tuple(
+        Check(name=item.name, level=Level(item.level), found=item.found, advice=item.advice)
+        for item in diagnosis.examine(settings.bpffs, settings.cgroup)
+    )
+
+
+def detach(settings: Settings) -> tuple[str, ...]:
+    """Removes everything of this instance from the kernel; returns what was removed."""
+    require_access(settings.bpffs)
+    if not settings.bpffs.is_dir():
+        return ()
+    with lock.exclusive(settings.bpffs, timeout=settings.lock_timeout_seconds):
+        return Pins(settings.bpffs).remove()

@@ -1,0 +1,209 @@
+"""What commands show: the values that `reconcile` hands to `report`, and nothing about how either works.
+
+They are a file of their own so that the side that fills them and the side that prints them can change
+apart. Nothing here reads a map, a file or a clock, and nothing here knows text or JSON.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from balancer.desired.lookup import Outcome as Outcome  # shown as it is worked out
+from balancer.desired.types import Action, Backend, Desired, FrontendKind
+from balancer.model.meta import IPAddress
+from balancer.model.problem import Problem
+from balancer.model.service import Protocol
+
+if TYPE_CHECKING:
+    from balancer.manifests import Manifests
+    from balancer.plan.diff import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What the files say, read and worked out for one host.
+
+    `problems` are those of every stage, with line, column and excerpt filled in, sorted by file and
+    line, each once. `stale_files` are the paths that are served from their last good content; only the
+    watch loop sets it.
+    """
+
+    manifests: Manifests
+    desired: Desired
+    problems: tuple[Problem, ...] = ()
+    stale_files: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.is_error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassResult:
+    """What one pass did. `plan` is what was written; `seconds` is how long the pass took.
+
+    `loaded_programs`: the programs were not there and were compiled or loaded. `attached`: every hook
+    is attached at the end of the pass.
+    """
+
+    plan: Plan
+    loaded_programs: bool
+    attached: bool
+    seconds: float
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFrontend:
+    """One entry of the frontends map, with what is known of where it comes from.
+
+    `kind` is None, and `object`, `port_name` and `file` ("a.yaml:12") are "", when the state file does
+    not say. A backend's node is None when it is not known. `forwarded` and `rejected` count
+    connections (for UDP, datagrams of unconnected sockets too) since the frontend was written.
+    """
+
+    address: IPAddress
+    port: int
+    protocol: Protocol
+    action: Action
+    kind: FrontendKind | None = None
+    object: str = ""
+    port_name: str = ""
+    file: str = ""
+    affinity_seconds: int = 0
+    backends: tuple[Backend, ...] = ()
+    fallback: tuple[Backend, ...] = ()
+    forwarded: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveBackend:
+    """One address and port that connections are sent to. `frontends` are "address:port/PROTOCOL",
+    sorted; `node` is None when it is not known.
+    """
+
+    address: IPAddress
+    port: int
+    node: str | None = None
+    frontends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveAffinity:
+    """One client that is kept on one backend.
+
+    `client` is the cookie of the client's network namespace, `group` the service port it belongs to
+    ("" when not known). `address` and `port` are the backend's. `expires_in_seconds` is 0 for a record
+    that no longer counts.
+    """
+
+    client: int
+    group: str
+    address: IPAddress
+    port: int
+    last_seen_seconds_ago: float
+    expires_in_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What a connection from this host to one destination gets, and why.
+
+    `reason` is one sentence. `frontend` is the entry that decided, None when none did. `source_files`
+    are the places ("a.yaml:12") that say so; `notes` is whatever else an operator should know.
+    """
+
+    address: IPAddress
+    port: int
+    protocol: Protocol
+    outcome: Outcome
+    reason: str
+    frontend: LiveFrontend | None = None
+    source_files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """One hook. `attached` is what the kernel says, not what was asked for; `program_id` is 0 when no
+    program is there. `note` says what is wrong or unusual, "" when nothing is.
+    """
+
+    hook: str
+    attached: bool
+    program_id: int = 0
+    cgroup: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapFill:
+    """How full a map is, in entries."""
+
+    name: str
+    used: int
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastPass:
+    """The last pass of any command, as kept in the state file. `time` is timezone-aware; `result` is
+    one word or sentence ("converged", or the message of the error it ended with).
+    """
+
+    time: datetime
+    result: str
+    seconds: float
+    frontends: int
+    files: int
+    changes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The truth of the kernel. `build_id` is "" when nothing is loaded. `counters` is connections by
+    reason. `stale_files` are those that are served from their last good content. `holder` says who
+    holds the lock, "" when nobody does.
+    """
+
+    loaded: bool
+    build_id: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    maps: tuple[MapFill, ...] = ()
+    last_pass: LastPass | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    stale_files: tuple[str, ...] = ()
+    holder: str = ""
+
+    @property
+    def effective(self) -> bool:
+        """Whether connections are being translated: programs loaded and every hook attached."""
+        return self.loaded and bool(self.attachments) and all(item.attached for item in self.attachments)
+
+
+class Level(enum.StrEnum):
+    """OK: fine. WARN: works with a limitation. FAIL: cannot work until somebody acts."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that the data plane needs of the host: what was found, and the way out ("" when ok)."""
+
+    name: str
+    level: Level
+    found: str
+    advice: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.level is not Level.FAIL
