@@ -36,6 +36,7 @@ class Problem:
     """One thing wrong. `path` is a JSON path inside the object, such as ``$.spec.ports[0].port``.
 
     `excerpt` is the offending line of the file as it stands (no newline), empty when unknown.
+    `excerpt_column` is the column of its first character, more than 1 where a very long line is cut.
     `object` is "Kind namespace/name", or empty when the text could not be read that far.
     """
 
@@ -45,6 +46,7 @@ class Problem:
     object: str = ""
     path: str = "$"
     excerpt: str = ""
+    excerpt_column: int = 1
 
     @property
     def is_error(self) -> bool:

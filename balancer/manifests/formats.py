@@ -1,0 +1,66 @@
+"""The formats that the input schemas use, as the Kubernetes API checks them, and their parsers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
+
+from jsonschema import FormatChecker
+
+from balancer.model.meta import IPAddress
+
+HEADLESS = "None"
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[-+]\d\d:\d\d)\Z", re.ASCII)
+
+
+def parse_address(text: str) -> IPAddress:
+    """An address as Kubernetes reads it: an IPv4-mapped IPv6 address is the IPv4 address.
+
+    Raises ValueError for anything else, a zone ("%eth0") and leading zeros included.
+    """
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError("an address with a zone")
+        mapped: IPv4Address | None = address.ipv4_mapped
+        return mapped or address
+    return address
+
+
+def parse_timestamp(text: str) -> datetime:
+    """RFC 3339, always timezone-aware. Raises ValueError otherwise."""
+    if not _TIMESTAMP.match(text):
+        raise ValueError("no RFC 3339 time")
+    return datetime.fromisoformat(text.upper()).astimezone(UTC)
+
+
+def format_checker() -> FormatChecker:
+    """Checks ip, optional-ip, cluster-ip, cidr and date-time. Values that are no strings pass."""
+    checker = FormatChecker(formats=())
+    checks: dict[str, Callable[[str], object]] = {
+        "ip": parse_address,
+        "optional-ip": lambda text: text == "" or parse_address(text),
+        "cluster-ip": lambda text: text in ("", HEADLESS) or parse_address(text),
+        "cidr": _parse_cidr,
+        "date-time": parse_timestamp,
+    }
+    for name, check in checks.items():
+        checker.checks(name, raises=(ValueError, OverflowError))(_strings_only(check))
+    return checker
+
+
+def _parse_cidr(text: str) -> object:
+    if "/" not in text:
+        raise ValueError("no prefix length")
+    return ip_interface(text.strip())
+
+
+def _strings_only(check: Callable[[str], object]) -> Callable[[object], bool]:
+    def checked(value: object) -> bool:
+        if isinstance(value, str):
+            check(value)
+        return True
+
+    return checked

@@ -1,0 +1,107 @@
+"""The kinds that are read, and how an object says that it is one of them.
+
+An object is known by apiVersion and kind together: a Service of another API group is another thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from balancer.manifests import wording
+from balancer.manifests.check_endpoints import check_endpoints, check_slice
+from balancer.manifests.check_service import check_service
+from balancer.manifests.decode_endpoints import decode_endpoints, decode_slice
+from balancer.manifests.decode_node import decode_namespace, decode_node, decode_pod
+from balancer.manifests.decode_service import decode_service
+from balancer.manifests.finding import Finding
+from balancer.manifests.objects import AnyObject
+from balancer.model.meta import Meta
+
+Data = Mapping[str, Any]
+
+
+def _no_check(data: Data) -> Iterator[Finding]:
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind. `check` and `decode` take data that passed the schema of the kind's lower-case name."""
+
+    name: str
+    api_version: str
+    decode: Callable[[Meta, Data], AnyObject]
+    check: Callable[[Data], Iterator[Finding]] = _no_check
+    namespaced: bool = True
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(name="Service", api_version="v1", decode=decode_service, check=check_service),
+        Kind(name="EndpointSlice", api_version="discovery.k8s.io/v1", decode=decode_slice, check=check_slice),
+        Kind(name="Endpoints", api_version="v1", decode=decode_endpoints, check=check_endpoints),
+        Kind(name="Pod", api_version="v1", decode=decode_pod),
+        Kind(name="Node", api_version="v1", decode=decode_node, namespaced=False),
+        Kind(name="Namespace", api_version="v1", decode=decode_namespace, namespaced=False),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What an object is. `kind` is None for one that is not read; `ignored_as` then names it."""
+
+    kind: Kind | None = None
+    ignored_as: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+def identify(data: Any) -> Identity:
+    """The kind of an object, or what is wrong with its apiVersion and kind."""
+    if not isinstance(data, Mapping):
+        message = f"{wording.show(data)} is not an object: expected a mapping with apiVersion and kind"
+        return Identity(findings=(Finding(path=(), message=message),))
+    findings = tuple(_check_words(data))
+    if findings:
+        return Identity(findings=findings)
+    api_version, name = data["apiVersion"], data["kind"]
+    kind = KINDS.get(name)
+    if kind and kind.api_version == api_version:
+        return Identity(kind=kind)
+    group = api_version.rpartition("/")[0]
+    if kind and _is_builtin(group):
+        message = f'"{api_version}" has no {name} that is read: expected {kind.api_version}'
+        return Identity(findings=(Finding(path=("apiVersion",), message=message),))
+    return Identity(ignored_as=f"{name}.{group}" if kind else name)
+
+
+def display_name(data: Any) -> str:
+    """The object as problems name it, "Kind namespace/name", as far as the data says."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
+        return ""
+    meta = data.get("metadata")
+    name = meta.get("name") if isinstance(meta, Mapping) else None
+    if not isinstance(meta, Mapping) or not isinstance(name, str):
+        return str(data["kind"])
+    namespace = meta.get("namespace") or "default"
+    kind = KINDS.get(data["kind"])
+    if (kind and not kind.namespaced) or not isinstance(namespace, str):
+        return f"{data['kind']} {name}"
+    return f"{data['kind']} {namespace}/{name}"
+
+
+def _check_words(data: Data) -> Iterator[Finding]:
+    for key, expected in (("apiVersion", "a version such as v1"), ("kind", "a kind such as Service")):
+        value = data.get(key)
+        if value is None:
+            yield Finding(path=(key,), message=wording.missing(key, expected))
+        elif not isinstance(value, str) or not value:
+            yield Finding(path=(key,), message=f"{wording.show(value)} is not a name: expected {expected}")
+
+
+def _is_builtin(group: str) -> bool:
+    """Groups of Kubernetes itself have no dot, or end in k8s.io."""
+    return "." not in group or group.endswith(".k8s.io")

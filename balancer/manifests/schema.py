@@ -1,0 +1,123 @@
+"""Whether an object has the shape that the Kubernetes API gives it, by the files of `schemas/`.
+
+The schemas are the only place that knows names, types and ranges of fields. What several fields must
+be together is not theirs: see the checks of each kind.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from referencing import Registry, Resource
+
+from balancer.manifests import wording
+from balancer.manifests.finding import Finding
+from balancer.manifests.formats import format_checker
+from balancer.manifests.paths import JsonPath
+from balancer.manifests.resources import schema_dir
+from balancer.model.problem import Severity
+
+Schema = Mapping[str, Any]
+_COMMON = "common.schema.json"
+_KINDS = ("service", "endpointslice", "endpoints", "pod", "node", "namespace")
+# Of several complaints about one value the first of these says it best.
+_ORDER = ("type", "required", "const", "enum", "minimum", "maximum", "maxLength", "format", "pattern")
+
+
+def check_shape(kind: str, data: object) -> tuple[Finding, ...]:
+    """Everything wrong with the shape of an object; `kind` is in lower case, as in the file names.
+
+    One error for a value at most. Keys that look like a misspelled one are warnings.
+    """
+    schemas = _load(schema_dir())
+    found: dict[JsonPath, Finding] = {}
+    errors = schemas.validators[kind].iter_errors(data)
+    for error in sorted(errors, key=_rank):
+        for finding in _findings(schemas, error):
+            found.setdefault(finding.path, finding)
+    warnings = _misspelled(schemas, schemas.files[f"{kind}.schema.json"], data, ())
+    return (*found.values(), *warnings)
+
+
+class _Schemas:
+    def __init__(self, files: Mapping[str, Schema]) -> None:
+        self.files = files
+        resources = [(str(schema["$id"]), Resource.from_contents(schema)) for schema in files.values()]
+        registry: Registry[Any] = Registry().with_resources(resources)
+        checker = format_checker()
+        self.validators = {
+            kind: Draft202012Validator(
+                files[f"{kind}.schema.json"], registry=registry, format_checker=checker
+            )
+            for kind in _KINDS
+        }
+
+    def parts(self, schema: Schema) -> Iterator[Schema]:
+        """The schema and those that it refers to, which all apply to one value."""
+        yield schema
+        reference = schema.get("$ref")
+        if reference:
+            yield from self.parts(self.files[_COMMON]["$defs"][reference.rpartition("/")[2]])
+
+    def description(self, schema: Schema) -> str:
+        return next((part["description"] for part in self.parts(schema) if "description" in part), "")
+
+    def field(self, schema: Schema, name: str) -> Schema | None:
+        """The schema of a field: of several parts that name it, the first."""
+        fields = (part.get("properties", {}).get(name) for part in self.parts(schema))
+        return next((found for found in fields if found is not None), None)
+
+    def known_keys(self, schema: Schema) -> list[str]:
+        """Every key of the API, or nothing where the schema does not list them all."""
+        parts = list(self.parts(schema))
+        if not any(part.get("x-complete") for part in parts):
+            return []
+        return sorted({name for part in parts for name in part.get("properties", {})})
+
+
+@functools.cache
+def _load(directory: Path) -> _Schemas:
+    names = [_COMMON, *(f"{kind}.schema.json" for kind in _KINDS)]
+    return _Schemas({name: json.loads((directory / name).read_text("utf-8")) for name in names})
+
+
+def _rank(error: ValidationError) -> int:
+    validator = str(error.validator)
+    return _ORDER.index(validator) if validator in _ORDER else len(_ORDER)
+
+
+def _findings(schemas: _Schemas, error: ValidationError) -> Iterator[Finding]:
+    path = tuple(error.absolute_path)
+    schema: Schema = error.schema if isinstance(error.schema, Mapping) else {}
+    if error.validator != "required":
+        yield Finding(path=path, message=wording.message(error, schemas.description(schema)))
+        return
+    required: Any = error.validator_value
+    instance: Any = error.instance
+    for name in required:
+        if name not in instance:
+            field = schemas.field(schema, name)
+            expected = schemas.description(field) if field is not None else ""
+            yield Finding(path=(*path, name), message=wording.missing(name, expected))
+
+
+def _misspelled(schemas: _Schemas, schema: Schema, data: object, path: JsonPath) -> Iterator[Finding]:
+    if isinstance(data, list):
+        items: Schema = next((part["items"] for part in schemas.parts(schema) if "items" in part), {})
+        for index, item in enumerate(data if items else ()):
+            yield from _misspelled(schemas, items, item, (*path, index))
+    if not isinstance(data, Mapping):
+        return
+    known = schemas.known_keys(schema)
+    for key, value in data.items():
+        field = schemas.field(schema, key)
+        if field is not None:
+            yield from _misspelled(schemas, field, value, (*path, key))
+        elif near := wording.closest(key, [name for name in known if name not in data]):
+            message = wording.misspelled(key, near)
+            yield Finding(path=(*path, key), message=message, severity=Severity.WARNING, on_key=True)

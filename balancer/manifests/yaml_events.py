@@ -1,0 +1,180 @@
+"""YAML text to events, by ruamel.yaml's own scanner and parser.
+
+Only the event level of ruamel.yaml is used: no constructor ever runs, so no tag can build an object.
+A file is cut at its ``---`` lines first, so that one broken document does not hide the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.events import Event as RuamelEvent
+from ruamel.yaml.reader import ReaderError
+
+from balancer.manifests.events import Event, EventKind
+from balancer.manifests.finding import SyntaxFault
+from balancer.manifests.scalars import TagFault, plain, short_tag, tagged
+from balancer.manifests.source import SourceText
+
+_BOUNDARY = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_PROLOGUE = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?\r?\n|%[^\r\n]*\r?\n)*\Z")
+_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+_COLLECTION_TAGS = ("!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_MARKERS: dict[type[RuamelEvent], EventKind] = {
+    DocumentStartEvent: EventKind.DOCUMENT,
+    DocumentEndEvent: EventKind.DOCUMENT_END,
+    MappingEndEvent: EventKind.END,
+    SequenceEndEvent: EventKind.END,
+}
+_COLLECTIONS: dict[type[RuamelEvent], EventKind] = {
+    MappingStartEvent: EventKind.MAPPING,
+    SequenceStartEvent: EventKind.SEQUENCE,
+}
+
+# Hostile text makes ruamel.yaml fail in ways of its own besides YAMLError: an escape that is no
+# character gives OverflowError or UnicodeEncodeError, for one.
+_RUAMEL_FAILURES = (
+    YAMLError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
+
+_WORDING = (
+    (
+        "mapping values are not allowed",
+        'a ":" cannot stand here: expected one "key: value" a line, indented like its neighbours',
+    ),
+    ("character '\\t' that cannot start", "a tab cannot indent YAML: expected spaces"),
+    ("<block mapping start>", "does not line up with the lines before: expected the same indentation"),
+    (
+        "expected <block end>",
+        "does not fit the lines before: expected the same indentation and the same kind of entry",
+    ),
+    ("expected the node content", "a value is missing before this: expected a value or a closing bracket"),
+    ("did not find expected", "does not fit the lines before: expected the same indentation"),
+)
+# Of these the start of what went wrong says more than the place where it was noticed.
+_WORDING_AT_START = (
+    ("could not find expected ':'", 'this is no "key: value": expected a ":" after the key'),
+    ("found unexpected end of stream", "this quoted string has no end: expected a closing quote"),
+    ("expected ',' or ']'", 'this list is still open on line {line}: expected "," or "]" before that'),
+    ("expected ',' or '}'", 'this mapping is still open on line {line}: expected "," or "}}" before that'),
+)
+
+
+def chunks(source: SourceText) -> Iterator[tuple[int, int]]:
+    """Start and end offsets of the parts of a file that ``---`` lines separate.
+
+    YAML allows no line that starts with ``---`` inside any scalar, so that cutting there is exact.
+    Directives stay with the document that they belong to.
+    """
+    start = 0
+    for match in _BOUNDARY.finditer(source.text):
+        if match.start() == start:
+            continue
+        if _DIRECTIVE.search(source.text, start, match.start()) and _PROLOGUE.match(
+            source.text[start : match.start()]
+        ):
+            continue
+        yield start, match.start()
+        start = match.start()
+    yield start, len(source.text)
+
+
+def yaml_events(source: SourceText, start: int, end: int) -> Iterator[Event]:
+    """The events of one chunk, in order. Raises `SyntaxFault` where the text stops being YAML."""
+    reader = YAML(typ="safe", pure=True)
+    reached = start
+    try:
+        for event in reader.parse(source.text[start:end]):
+            converted = _convert(event, start)
+            if converted is not None:
+                reached = max(reached, converted.at)
+                yield converted
+    except _RUAMEL_FAILURES as error:
+        raise _fault(error, source, start, end, reached) from error
+
+
+def _convert(event: RuamelEvent, base: int) -> Event | None:
+    at = base + event.start_mark.index
+    if isinstance(event, ScalarEvent):
+        return _scalar(event, at)
+    if isinstance(event, AliasEvent):
+        return Event(EventKind.ALIAS, at, value=event.anchor)
+    if kind := _COLLECTIONS.get(type(event)):
+        tag = _tag(event)
+        fault = ""
+        if tag and tag not in _COLLECTION_TAGS:
+            fault = f"the tag {short_tag(tag)} is not supported: expected no tag"
+        return Event(kind, at, anchor=getattr(event, "anchor", None), fault=fault)
+    marker = _MARKERS.get(type(event))
+    return Event(marker, at) if marker else None
+
+
+def _scalar(event: ScalarEvent, at: int) -> Event:
+    is_plain = event.style is None
+    text = event.value
+    tag = _tag(event)
+    fault = ""
+    if tag:
+        try:
+            value = tagged(tag, text)
+        except TagFault as error:
+            value, fault = text, str(error)
+    else:
+        value = plain(text) if is_plain else text
+    if is_plain and not text and not tag and event.start_mark.index == event.end_mark.index:
+        at = -1
+    return Event(EventKind.SCALAR, at, value, event.anchor, fault, merge=is_plain and text == "<<")
+
+
+def _tag(event: RuamelEvent) -> str:
+    tag = getattr(event, "tag", None)
+    return str(tag) if tag is not None else ""
+
+
+def _fault(error: Exception, source: SourceText, start: int, end: int, reached: int) -> SyntaxFault:
+    if isinstance(error, ReaderError):
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        message = f"the character U+{code:04X} is not allowed in YAML: expected printable text"
+        return SyntaxFault(start + error.position, message)
+    if not isinstance(error, MarkedYAMLError):
+        return SyntaxFault(
+            reached, "not valid YAML after this place: expected text that a YAML reader accepts"
+        )
+    return _marked(error, source, start, end, reached)
+
+
+def _marked(error: MarkedYAMLError, source: SourceText, start: int, end: int, reached: int) -> SyntaxFault:
+    problem = error.problem or error.context or "cannot be read"
+    noticed = start + error.problem_mark.index if error.problem_mark else reached
+    if noticed >= end:
+        noticed = start + len(source.text[start:end].rstrip())
+    for pattern, wording in _WORDING_AT_START:
+        if pattern in problem and error.context_mark:
+            line, _ = source.position(noticed)
+            return SyntaxFault(
+                start + error.context_mark.index, "not valid YAML: " + wording.format(line=line)
+            )
+    for pattern, wording in _WORDING:
+        if pattern in problem:
+            return SyntaxFault(noticed, f"not valid YAML: {wording}")
+    doing = f" {error.context}" if error.context else ""
+    return SyntaxFault(noticed, f"not valid YAML: {problem}{doing}")
