@@ -37,7 +37,7 @@ DEFAULT_MAP_LIMITS: Mapping[str, int] = {
     MapName.SLOTS.value: DEFAULT_MAP_LIMIT,
     MapName.MEMBERS.value: DEFAULT_MAP_LIMIT,
     MapName.AFFINITY.value: DEFAULT_AFFINITY_LIMIT,
-    MapName.COUNTERS.value: DEFAULT_MAP_LIMIT,
+    MapName.COUNTERS.value: DEFAULT_MAP_LIMIT + 1,  # one for what has no frontend
     MapName.CGROUPS.value: DEFAULT_CGROUP_LIMIT,
 }
 

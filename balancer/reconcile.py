@@ -66,7 +66,7 @@ def compute(
     found = manifests.load(paths) if files is None else manifests.merge(files)
     here = Host(node_name=settings.node, addresses=host.interface_addresses())
     desired = compute_desired(found.cluster, here, settings.rules)
-    problems = {*found.problems, *found.locate(desired.problems)}
+    problems = set(found.locate((*found.problems, *desired.problems)))
     return Loaded(manifests=found, desired=desired, problems=tuple(sorted(problems, key=_order)))
 
 
