@@ -149,6 +149,7 @@ class Reconciler:
     def _take_lock(self) -> None:
         if self._locked:
             return
+        host.require_capabilities()
         mounts.prepare_bpffs(self._pins.root)
         require_access(self._pins.root)
         self._stack.enter_context(

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SETTING_OPTIONS = ("node", "cgroup", "bpffs", "state")
-HOST_PATH = click.Path(path_type=Path, file_okay=False)
-FILE_PATH = click.Path(path_type=Path, dir_okay=False)
+# Only what the shell completes: a path that is missing or forbidden is reported by who needs it.
+HOST_PATH = click.Path(path_type=Path, file_okay=False, readable=False)
+FILE_PATH = click.Path(path_type=Path, dir_okay=False, readable=False)
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from balancer.kernel import compiler, libbpf
+from balancer.kernel import compiler, host, libbpf
 from balancer.kernel.attach import attach
 from balancer.kernel.hooks import Hook
 from balancer.kernel.layout import fits, require
@@ -40,6 +40,7 @@ def prepare(pins: Pins, sizes: Mapping[str, int]) -> tuple[Generation, bool]:
     wanted = pins.generation(build_id(sizes, compiler.flags()))
     if live == wanted and live.complete:
         return live, False
+    host.require_kernel()
     _sweep(pins, keep=live)
     _load(wanted, sizes, live)
     return wanted, True

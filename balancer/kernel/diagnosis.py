@@ -17,9 +17,6 @@ from balancer.kernel.hooks import ATTACH_TYPE, Hook
 from balancer.kernel.pins import Pins
 
 OK, WARN, FAIL = "ok", "warn", "fail"
-# bpf_link on cgroups and bpf_get_netns_cookie: 5.7; the getpeername hooks: 5.8.
-OLDEST_KERNEL = (5, 8)
-_CAPABILITIES = {"cap_net_admin": 12, "cap_sys_admin": 21, "cap_bpf": 39}
 
 
 class Finding(NamedTuple):
@@ -49,11 +46,11 @@ def examine(bpffs: Path, cgroup: Path | None) -> tuple[Finding, ...]:
 
 
 def _kernel() -> Finding:
-    release = host.kernel_release()
-    text = f"Linux {os.uname().release}"
-    if release >= OLDEST_KERNEL:
-        return Finding("kernel", OK, text)
-    return Finding("kernel", FAIL, text, f"Linux {_dotted(OLDEST_KERNEL)} or newer is needed")
+    try:
+        host.require_kernel()
+    except BalancerError as error:
+        return Finding("kernel", FAIL, str(error), error.hint)
+    return Finding("kernel", OK, f"Linux {os.uname().release}")
 
 
 def _errno() -> Finding:
@@ -69,17 +66,10 @@ def _errno() -> Finding:
 
 
 def _capabilities() -> Finding:
-    mask = 0
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            mask = int(line.split()[1], 16)
-    missing = [name for name, bit in _CAPABILITIES.items() if not mask >> bit & 1]
-    # CAP_SYS_ADMIN contains what CAP_BPF was split from.
-    if missing == ["cap_bpf"]:
-        missing = []
-    if not missing:
-        return Finding("capabilities", OK, f"effective set {mask:#x}")
-    return Finding("capabilities", FAIL, f"missing {', '.join(missing)}", "run as root")
+    missing = host.missing_capabilities()
+    if missing:
+        return Finding("capabilities", FAIL, f"missing {', '.join(missing)}", "run as root")
+    return Finding("capabilities", OK, "enough to load and attach programs")
 
 
 def _jit() -> Finding:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import platform
 import re
 import socket
+from pathlib import Path
 
+from balancer.errors import HostUnfit
 from balancer.model.meta import IPAddress
 
+# bpf_link on cgroups and bpf_get_netns_cookie: 5.7; the getpeername hooks: 5.8.
+OLDEST_KERNEL = (5, 8)
+_CAPABILITIES = {"cap_net_admin": 12, "cap_sys_admin": 21, "cap_bpf": 39}
 _SO_NETNS_COOKIE = 71
 
 
@@ -40,5 +44,30 @@ def kernel_release() -> tuple[int, int]:
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def is_root() -> bool:
-    return os.geteuid() == 0
+def require_kernel() -> None:
+    """Raises HostUnfit on a kernel that lacks what the programs are built on."""
+    if kernel_release() < OLDEST_KERNEL:
+        major, minor = OLDEST_KERNEL
+        raise HostUnfit(
+            f"this kernel is Linux {platform.release()}", hint=f"Linux {major}.{minor} or newer is needed"
+        )
+
+
+def missing_capabilities() -> tuple[str, ...]:
+    """The capabilities that loading and attaching take and this process does not have."""
+    mask = 0
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            mask = int(line.split()[1], 16)
+    missing = tuple(name for name, bit in _CAPABILITIES.items() if not mask >> bit & 1)
+    # CAP_SYS_ADMIN contains what CAP_BPF was split from.
+    return () if missing == ("cap_bpf",) else missing
+
+
+def require_capabilities() -> None:
+    """Raises HostUnfit before anything is tried that would end half-way."""
+    missing = missing_capabilities()
+    if missing:
+        raise HostUnfit(
+            f"no permission to change the kernel: missing {', '.join(missing)}", hint="run as root"
+        )
