@@ -14,13 +14,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from balancer.errors import HostUnfit, KernelCallFailed
 from balancer.kernel import libbpf
 from balancer.kernel.hooks import Hook
 from balancer.plan.entries import MapName
+
+T = TypeVar("T")
 
 # Maps that only programs use, besides those of MapName.
 PROGRAM_MAPS = ("peers", "udp_sockets")
@@ -55,12 +59,16 @@ class Generation:
     def program_ids(self) -> dict[Hook, int]:
         """The kernel's ids of the pinned programs."""
         return {
-            hook: _id_of_program(self.programs / hook) for hook in Hook if (self.programs / hook).exists()
+            hook: _ask(libbpf.program_id, self.programs / hook)
+            for hook in Hook
+            if (self.programs / hook).exists()
         }
 
     def map_infos(self) -> dict[str, libbpf.MapInfo]:
         """The shapes of the pinned maps, by name."""
-        return {name: _info_of_map(self.maps / name) for name in ALL_MAPS if (self.maps / name).exists()}
+        return {
+            name: _ask(libbpf.map_info, self.maps / name) for name in ALL_MAPS if (self.maps / name).exists()
+        }
 
     def sizes(self) -> dict[str, int]:
         """max_entries of the pinned maps, by name."""
@@ -92,7 +100,9 @@ class Pins:
 
     def linked(self) -> dict[Hook, libbpf.LinkInfo]:
         """What each pinned link says of itself."""
-        return {hook: _info_of_link(self.links / hook) for hook in Hook if (self.links / hook).exists()}
+        return {
+            hook: _ask(libbpf.link_info, self.links / hook) for hook in Hook if (self.links / hook).exists()
+        }
 
     def live(self) -> Generation | None:
         """The generation whose programs are attached; None when nothing is."""
@@ -132,26 +142,10 @@ def require_access(root: Path) -> None:
         raise HostUnfit(f"no permission to read {root}", hint="run as root")
 
 
-def _id_of_program(path: Path) -> int:
+def _ask(question: Callable[[int], T], path: Path) -> T:
     fd = libbpf.obj_get(path)
     try:
-        return libbpf.program_id(fd)
-    finally:
-        os.close(fd)
-
-
-def _info_of_map(path: Path) -> libbpf.MapInfo:
-    fd = libbpf.obj_get(path)
-    try:
-        return libbpf.map_info(fd)
-    finally:
-        os.close(fd)
-
-
-def _info_of_link(path: Path) -> libbpf.LinkInfo:
-    fd = libbpf.obj_get(path)
-    try:
-        return libbpf.link_info(fd)
+        return question(fd)
     finally:
         os.close(fd)
 
