@@ -66,8 +66,8 @@ class Balancer:
         with self.start(*arguments) as process:
             stdout, stderr = process.communicate(timeout=60)
         result = Result(process.args, process.returncode, stdout, stderr)
-        shown = f"balancer {' '.join(arguments)}: exit {result.returncode}, not {code}\n{result.stdout}\n{result.stderr}"
-        assert result.returncode == code, shown
+        ended = f"balancer {' '.join(arguments)}: exit {result.returncode}, not {code}"
+        assert result.returncode == code, f"{ended}\n{result.stdout}\n{result.stderr}"
         return result
 
     def json(self, *arguments: str, code: int = 0) -> Any:

@@ -56,7 +56,13 @@ def _accept(listener: socket.socket, name: str) -> None:
 def _answer_request(connection: socket.socket, name: str) -> None:
     """One answer as soon as the (short) request is there, then close."""
     body = (name + "\n").encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    fields = (
+        "HTTP/1.1 200 OK",
+        "Content-Type: text/plain",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    head = "\r\n".join(fields) + "\r\n\r\n"
     try:
         if connection.recv(65536):
             connection.sendall(head.encode() + body)

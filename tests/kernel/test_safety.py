@@ -27,11 +27,11 @@ def _kernel_objects(host: Host) -> dict[str, object]:
     return {entry["attach_type"]: entry["id"] for entry in json.loads(shown.stdout)}
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["apiVersion: v1\nkind: Service\nmetadata: {name: half", "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 99999}]}\n"],
-    ids=["half-written", "bad-value"],
-)  # fmt: skip
+HALF_WRITTEN = "apiVersion: v1\nkind: Service\nmetadata: {name: half"
+BAD_VALUE = "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 99999}]}\n"
+
+
+@pytest.mark.parametrize("text", [HALF_WRITTEN, BAD_VALUE], ids=["half-written", "bad-value"])
 def test_a_broken_file_leaves_the_kernel_untouched(host: Host, client: Client, text: str) -> None:
     """Apply refuses the whole directory, exit 3, and names the file; what worked goes on working."""
     host.balancer.apply(plain("web", VIP, (pool.ONE,)))
@@ -67,8 +67,7 @@ def test_an_empty_or_missing_directory_removes_nothing(host: Host, client: Clien
     host.balancer.write()
     (host.balancer.manifests / "objects.yaml").unlink()
     for path in (host.balancer.manifests, host.balancer.manifests / "missing"):
-        with pytest.raises(AssertionError, match=r"exit [1-6]"):
-            host.balancer.run("apply", str(path))
+        host.balancer.run("apply", str(path), code=3)
         assert client.tcp(VIP, 80) == "one"
 
 
