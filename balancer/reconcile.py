@@ -21,11 +21,11 @@ from balancer.desired.compute import compute as compute_desired
 from balancer.desired.types import Desired, Host
 from balancer.errors import CapacityExceeded, HostError, NotConverged
 from balancer.kernel import dataplane, host, lock, mounts
-from balancer.kernel.cgroups import pod_cgroups
 from balancer.kernel.maps import PinnedMaps
 from balancer.kernel.pins import Generation, Pins, require_access
 from balancer.live import file_resolve, live_affinity, live_backends, live_frontends, live_resolve
 from balancer.model.problem import Origin, Problem, Severity
+from balancer.placement import Placement, place_pods
 from balancer.plan.actual import Actual, read_actual
 from balancer.plan.brakes import check_brake
 from balancer.plan.capacity import needs
@@ -101,7 +101,7 @@ class Reconciler:
         """What `apply` would change; maps that are not there count as empty."""
         actual = self._read_live()
         desired = keep_kubernetes(loaded.desired, actual)
-        wanted, _, _ = self._encode(desired, self._cgroup())
+        wanted, _ = self._encode(desired, self._cgroup())
         choose_sizes(needs(wanted), {}, self._settings.map_limits)
         return make_plan(wanted, actual, _UNLIMITED)
 
@@ -126,14 +126,14 @@ class Reconciler:
         self._take_lock()
         live = self._read_live()
         desired = keep_kubernetes(loaded.desired, live)
-        wanted, levels, unplaced = self._encode(desired, cgroup)
+        wanted, placement = self._encode(desired, cgroup)
         first, sizes = self._size(wanted, live)
         check_brake(first, live, allow_mass_delete=allow_mass_delete)
         generation, fresh = dataplane.prepare(self._pins, sizes)
-        plan = self._write(generation, wanted, levels, progress)
+        plan = self._write(generation, wanted, placement.levels, progress)
         dataplane.commit(self._pins, generation, cgroup)
         self._settled = True
-        problems = (*desired.problems[len(loaded.desired.problems) :], *unplaced)
+        problems = (*desired.problems[len(loaded.desired.problems) :], *placement.problems)
         result = PassResult(
             plan=replace(plan, changes=first.changes),
             loaded_programs=fresh,
@@ -165,26 +165,9 @@ class Reconciler:
         with PinnedMaps(live.maps) as store:
             return read_actual(store)
 
-    def _encode(self, desired: Desired, cgroup: Path) -> tuple[Wanted, int, tuple[Problem, ...]]:
-        """The wanted entries, the depths at which cgroups with a rule are, and pods that have none here."""
-        uids = {pod.uid for pod in desired.skipped_pods}
-        found = pod_cgroups(cgroup, mounts.hierarchy_of(cgroup), uids)
-        levels = 0
-        for item in found:
-            levels |= 1 << item.level
-        placed = {item.uid for item in found}
-        unplaced = tuple(
-            Problem(
-                origin=pod.origin,
-                severity=Severity.WARNING,
-                object=f"Pod {pod.namespace}/{pod.name}",
-                message=f"opted out, but no cgroup of this pod (uid {pod.uid or 'unknown'}) is below {cgroup}: "
-                "it is translated until one is found",
-            )
-            for pod in desired.skipped_pods
-            if pod.uid not in placed
-        )
-        return encode(desired, [item.id for item in found]), levels, unplaced
+    def _encode(self, desired: Desired, cgroup: Path) -> tuple[Wanted, Placement]:
+        placement = place_pods(desired, cgroup)
+        return encode(desired, placement.skipped, placement.owners), placement
 
     def _size(self, wanted: Wanted, live: Actual) -> tuple[Plan, dict[str, int]]:
         """The plan against what is live, and the map sizes it takes. Raises CapacityExceeded."""

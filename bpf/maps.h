@@ -38,6 +38,12 @@ BPF_TABLE(PINNED("array", "settings"), __u32, __u64, settings, SETTING_COUNT);
 /* Cgroups with a rule of their own, by id. User space writes; read while SETTING_CGROUP_LEVELS is set. */
 BPF_TABLE(PINNED("hash", "cgroups"), __u64, __u32, cgroups, SIZE_CGROUPS);
 
+/* Which cgroups are backends of a group's redirect. User space writes; read for redirects only. */
+BPF_TABLE(PINNED("hash", "owners"), struct owner_key, __u32, owners, SIZE_OWNERS);
+
+/* Use of each redirect's rate, by counter index. Programs write and read. */
+BPF_TABLE(PINNED("array", "rates"), __u32, struct rate, rates, SIZE_RATES);
+
 /* The VIPs behind a UDP socket, freed with it. Programs write and read. */
 struct udp_sockets_table_t {
 	int key;

@@ -110,25 +110,44 @@ static __always_inline bool read_frontend(const struct frontend_key *key, struct
 	return false;
 }
 
-/* Whether the calling process is in a cgroup, at any depth, that is left untranslated. */
-static __always_inline bool is_skipped(void)
+/*
+ * Whether the calling process is, at any depth, in a cgroup with a rule: one that is left
+ * untranslated (group 0), or one that is a backend of this group's redirect.
+ */
+static __always_inline bool in_cgroup_of(__u64 group)
 {
 	__u64 levels = setting(SETTING_CGROUP_LEVELS);
 
 	if (!levels)
 		return false;
 	for (int level = 1; level < 16; level++) {
-		__u64 id;
-		__u32 *flags;
+		struct owner_key key = { .group = group };
 
 		if (!(levels >> level & 1))
 			continue;
-		id = bpf_get_current_ancestor_cgroup_id(level);
-		flags = cgroups.lookup(&id);
-		if (flags && *flags & CGROUP_SKIP)
-			return true;
+		key.cgroup = bpf_get_current_ancestor_cgroup_id(level);
+		if (group) {
+			if (owners.lookup(&key))
+				return true;
+		} else {
+			__u32 *flags = cgroups.lookup(&key.cgroup);
+
+			if (flags && *flags & CGROUP_SKIP)
+				return true;
+		}
 	}
 	return false;
+}
+
+/* The outcome of a frontend, or of a fallback, that has no backend. */
+static __always_inline enum outcome reject(__u32 counter, __u8 action)
+{
+	if (action == ACTION_UNREACHABLE) {
+		count(counter, REASON_UNREACHABLE);
+		return OUTCOME_UNREACHABLE;
+	}
+	count(counter, REASON_REFUSED);
+	return OUTCOME_REFUSE;
 }
 
 /* What serves this destination. An exact entry goes before the node port of every node address. */
@@ -138,7 +157,7 @@ static __always_inline enum outcome resolve(struct bpf_sock_addr *ctx, const str
 	struct frontend_key key = { .address = to->address, .port = to->port, .protocol = protocol };
 	__u32 flags = gate(&to->address);
 
-	if (!flags || is_skipped())
+	if (!flags || in_cgroup_of(0))
 		return OUTCOME_PASS;
 	if (flags == ADDRESS_LOOPBACK && bpf_get_netns_cookie(ctx) != setting(SETTING_HOST_NETNS))
 		return OUTCOME_PASS;
@@ -156,14 +175,9 @@ static __always_inline enum outcome resolve(struct bpf_sock_addr *ctx, const str
 	count(0, REASON_UNKNOWN_PORT);
 	return OUTCOME_REFUSE;
 found:
-	if (frontend->action == ACTION_FORWARD && frontend->length)
+	if (frontend->action == ACTION_FORWARD)
 		return OUTCOME_FORWARD;
-	if (frontend->action == ACTION_UNREACHABLE) {
-		count(frontend->counter, REASON_UNREACHABLE);
-		return OUTCOME_UNREACHABLE;
-	}
-	count(frontend->counter, REASON_REFUSED);
-	return OUTCOME_REFUSE;
+	return reject(frontend->counter, frontend->action);
 }
 
 static __always_inline bool is_member(__u64 group, const struct backend *backend)
@@ -173,56 +187,104 @@ static __always_inline bool is_member(__u64 group, const struct backend *backend
 	return members.lookup(&key) != NULL;
 }
 
-/* A backend at random, each as likely as the other. */
-static __always_inline bool pick(const struct frontend *frontend, struct backend *chosen)
+/* One of a frontend's two lists of backends, and why it is used. */
+struct choice {
+	__u64 group;
+	__u32 base;
+	__u32 length;
+	__u32 affinity_seconds;
+	__u32 counter;
+	enum reason reason;
+};
+
+/* Counts this connection against the redirect's rate; true if it is above. */
+static __always_inline bool above_rate(const struct frontend *frontend)
 {
-	__u32 index = frontend->base + (((__u64)bpf_get_prandom_u32() * frontend->length) >> 32);
+	__u64 now = bpf_ktime_get_ns() / 1000000000ull;
+	__u32 index = frontend->counter;
+	struct rate *rate = rates.lookup(&index);
+
+	if (!rate)
+		return false;
+	/* Two CPUs may both open a new second; a few connections more than the rate are let through then. */
+	if (rate->second != now) {
+		rate->second = now;
+		rate->taken = 0;
+	}
+	__sync_fetch_and_add(&rate->taken, 1);
+	return rate->taken > frontend->rate;
+}
+
+static __always_inline void fall_back(const struct frontend *frontend, struct choice *choice, enum reason reason)
+{
+	choice->group = frontend->fallback_group;
+	choice->base = frontend->fallback_base;
+	choice->length = frontend->fallback_length;
+	choice->reason = reason;
+}
+
+/* The frontend's own backends, or the next priority's for a process that is one of them. */
+static __always_inline void consider(const struct frontend *frontend, struct choice *choice)
+{
+	choice->group = frontend->group;
+	choice->base = frontend->base;
+	choice->length = frontend->length;
+	choice->affinity_seconds = frontend->affinity_seconds;
+	choice->counter = frontend->counter;
+	choice->reason = REASON_FORWARDED;
+	if (frontend->flags & FRONTEND_REDIRECT && in_cgroup_of(frontend->group))
+		fall_back(frontend, choice, REASON_FALLBACK);
+}
+
+/* A backend at random, each as likely as the other. */
+static __always_inline bool pick(const struct choice *choice, struct backend *chosen)
+{
+	__u32 index = choice->base + (((__u64)bpf_get_prandom_u32() * choice->length) >> 32);
 	struct backend *slot = slots.lookup(&index);
 
-	if (!slot)
+	if (!slot || !choice->length)
 		return false;
 	*chosen = *slot;
+	count(choice->counter, choice->reason);
 	return true;
 }
 
 /* The backend of this client's last connection, if that is recent enough and still a member. */
-static __always_inline bool kept_by_affinity(const struct frontend *frontend, const struct affinity_key *key, __u64 now,
+static __always_inline bool kept_by_affinity(const struct choice *choice, const struct affinity_key *key, __u64 now,
 					     struct backend *chosen)
 {
 	struct affinity *record = affinity.lookup((struct affinity_key *)key);
 
-	if (!record || now - record->last_seen >= (__u64)frontend->affinity_seconds * 1000000000ull)
+	if (!record || now - record->last_seen >= (__u64)choice->affinity_seconds * 1000000000ull)
 		return false;
 	*chosen = record->backend;
-	if (!is_member(frontend->group, chosen))
+	if (!is_member(choice->group, chosen))
 		return false;
 	record->last_seen = now;
 	return true;
 }
 
-/* Chooses a backend for a new connection or a new UDP conversation. False if the maps disagree. */
-static __always_inline bool choose(struct bpf_sock_addr *ctx, const struct frontend *frontend, struct backend *chosen)
+/* Chooses a backend for a new connection or a new UDP conversation. False if there is none. */
+static __always_inline bool choose(struct bpf_sock_addr *ctx, const struct frontend *frontend, struct choice *choice,
+				   struct backend *chosen)
 {
 	struct affinity_key key = {};
 	struct affinity record = {};
 
-	if (!frontend->affinity_seconds) {
-		if (!pick(frontend, chosen))
-			return false;
-		count(frontend->counter, REASON_FORWARDED);
-		return true;
-	}
+	if (frontend->rate && choice->reason == REASON_FORWARDED && above_rate(frontend))
+		fall_back(frontend, choice, REASON_RATE_LIMITED);
+	if (!choice->affinity_seconds)
+		return pick(choice, chosen);
 	key.client = bpf_get_netns_cookie(ctx);
-	key.group = frontend->group;
+	key.group = choice->group;
 	record.last_seen = bpf_ktime_get_ns();
-	if (kept_by_affinity(frontend, &key, record.last_seen, chosen)) {
-		count(frontend->counter, REASON_AFFINITY);
+	if (kept_by_affinity(choice, &key, record.last_seen, chosen)) {
+		count(choice->counter, choice->reason == REASON_FORWARDED ? REASON_AFFINITY : choice->reason);
 		return true;
 	}
-	if (!pick(frontend, chosen))
+	if (!pick(choice, chosen))
 		return false;
 	record.backend = *chosen;
 	affinity.update(&key, &record);
-	count(frontend->counter, REASON_FORWARDED);
 	return true;
 }

@@ -86,13 +86,23 @@ static __always_inline bool recall_udp(struct bpf_sock_addr *ctx, const struct b
 	return false;
 }
 
+/* Whether a socket's backend still counts. One that was given the fallback for the rate stays there. */
+static __always_inline bool may_stay(const struct frontend *frontend, const struct choice *choice,
+				     const struct backend *backend)
+{
+	if (is_member(choice->group, backend))
+		return true;
+	return frontend->rate && is_member(frontend->fallback_group, backend);
+}
+
 /*
  * Chooses a UDP backend. A socket that sends without connecting stays with the backend it has for this
  * VIP as long as that is a member; connect() chooses anew. When the socket cannot be given a record its
  * datagrams are still delivered, only the replies keep the backend's address.
  */
 static __always_inline bool choose_udp(struct bpf_sock_addr *ctx, const struct frontend *frontend,
-				       const struct backend *vip, bool connecting, struct backend *chosen)
+				       struct choice *choice, const struct backend *vip, bool connecting,
+				       struct backend *chosen)
 {
 	struct udp_socket *socket = NULL;
 	struct udp_record *record = NULL;
@@ -101,12 +111,12 @@ static __always_inline bool choose_udp(struct bpf_sock_addr *ctx, const struct f
 		socket = udp_sockets.sk_storage_get(ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (socket)
 		record = record_of_vip(socket, vip);
-	if (record && !connecting && is_member(frontend->group, &record->backend)) {
+	if (record && !connecting && may_stay(frontend, choice, &record->backend)) {
 		*chosen = record->backend;
 		count(frontend->counter, REASON_SOCKET);
 		return true;
 	}
-	if (!choose(ctx, frontend, chosen))
+	if (!choose(ctx, frontend, choice, chosen))
 		return false;
 	if (socket && !record)
 		record = new_record(socket);
@@ -125,6 +135,7 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, struct backend *
 {
 	__u8 protocol = ctx->protocol;
 	struct frontend frontend;
+	struct choice choice;
 	struct backend chosen;
 	enum outcome outcome;
 	bool done;
@@ -135,16 +146,18 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, struct backend *
 	if (outcome == OUTCOME_PASS)
 		return 1;
 	if (outcome == OUTCOME_FORWARD) {
+		consider(&frontend, &choice);
 		if (protocol == IPPROTO_UDP)
-			done = choose_udp(ctx, &frontend, to, connecting, &chosen);
+			done = choose_udp(ctx, &frontend, &choice, to, connecting, &chosen);
 		else
-			done = choose(ctx, &frontend, &chosen);
+			done = choose(ctx, &frontend, &choice, &chosen);
 		if (done) {
 			if (protocol == IPPROTO_TCP)
 				remember_tcp(ctx, to, &chosen);
 			*to = chosen;
 			return 1;
 		}
+		outcome = reject(frontend.counter, frontend.fallback_action);
 	}
 #ifdef HAVE_SET_RETVAL
 	bpf_set_retval(outcome == OUTCOME_UNREACHABLE ? -EHOSTUNREACH : -ECONNREFUSED);

@@ -36,11 +36,13 @@ enum action {
 /*
  * Who serves a VIP:port. `check` repeats the key: the kernel reuses the memory of a replaced hash
  * element at once, so a reader compares it after the other fields were read (see select.h).
- * `group` names the members that affinity and UDP stickiness stay within; 0 means neither applies.
+ * `group` names the members that affinity and UDP stickiness stay within, `fallback_group` those of the
+ * fallback block; 0 means neither applies. `rate` is in connections per second, 0 for no limit.
  */
 struct frontend {
 	__u64 check;
 	__u64 group;
+	__u64 fallback_group;
 	__u32 base;
 	__u32 length;
 	__u32 fallback_base;
@@ -50,7 +52,12 @@ struct frontend {
 	__u32 rate;
 	__u8 action;
 	__u8 flags;
-	__u16 pad;
+	__u8 fallback_action;
+	__u8 pad;
+};
+
+enum frontend_flag {
+	FRONTEND_REDIRECT = 1, /* its own backends, and connections above `rate`, get the fallback */
 };
 
 enum address_flag {
@@ -90,6 +97,18 @@ struct peer {
 	struct backend backend;
 };
 
+/* A backend of a local redirect: the pod's cgroup, and the group whose frontends lead to it. */
+struct owner_key {
+	__u64 group;
+	__u64 cgroup;
+};
+
+/* How often a redirect was taken in the current second. */
+struct rate {
+	__u64 second; /* CLOCK_MONOTONIC */
+	__u64 taken;
+};
+
 #define UDP_RECORDS 8
 
 struct udp_record {
@@ -122,7 +141,7 @@ enum cgroup_flag {
 
 _Static_assert(sizeof(struct backend) == 20, "struct backend");
 _Static_assert(sizeof(struct frontend_key) == 20, "struct frontend_key");
-_Static_assert(sizeof(struct frontend) == 48, "struct frontend");
+_Static_assert(sizeof(struct frontend) == 56, "struct frontend");
 _Static_assert(sizeof(struct address_info) == 8, "struct address_info");
 _Static_assert(sizeof(struct member_key) == 32, "struct member_key");
 _Static_assert(sizeof(struct affinity) == 32, "struct affinity");

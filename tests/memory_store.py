@@ -26,16 +26,19 @@ HASH_SIZES = {
     MapName.MEMBERS: (entries.MEMBER.size, entries.MEMBER_VALUE.size),
     MapName.AFFINITY: (entries.AFFINITY_KEY.size, entries.AFFINITY.size),
     MapName.CGROUPS: (entries.CGROUP_ID.size, entries.CGROUP_FLAGS.size),
+    MapName.OWNERS: (entries.OWNER.size, entries.OWNER_VALUE.size),
 }
 ARRAY_SIZES = {
     MapName.SLOTS: entries.BACKEND.size,
     MapName.COUNTERS: COUNTER_SIZE,
     MapName.SETTINGS: entries.SETTING.size,
+    MapName.RATES: 16,
 }
 CAPACITIES = dict.fromkeys(HASH_SIZES, 4096) | {
     MapName.SLOTS: 4096,
     MapName.COUNTERS: 4097,
     MapName.SETTINGS: 8,
+    MapName.RATES: 4097,
 }
 
 
@@ -124,6 +127,7 @@ class MemoryStore:
             "addresses": actual.addresses,
             "members": actual.members,
             "cgroups": actual.cgroups,
+            "owners": actual.owners,
         }
 
     def _write(self, action: str, change: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from memory_store import MemoryStore
 
-from balancer.desired.types import Action, AddressFlags, Backend, Desired, Frontend, FrontendKind
+from balancer.desired.types import Action, AddressFlags, Backend, Desired, Frontend, FrontendKind, Source
 from balancer.model.meta import IPAddress
 from balancer.model.problem import Origin
 from balancer.model.service import Protocol
@@ -43,9 +43,20 @@ def frontend(
     group: str = "",
     action: Action | None = None,
     name: str = "Service default/web",
+    redirect: bool = False,
+    rate: int = 0,
 ) -> Frontend:
-    """A ClusterIP frontend; without backends it refuses. The group is the frontend's own by default."""
+    """A ClusterIP frontend; without backends it refuses. The group is the frontend's own by default.
+
+    `fallback` puts it above another frontend, whose group is the same name with " beneath".
+    """
     address, port = endpoint(text)
+    group = group or f"{name}:{text}/{protocol}"
+    beneath = None
+    if fallback:
+        beneath = frontend(
+            text, *fallback, protocol=protocol, affinity=affinity, group=f"{group} beneath", name=name
+        )
     return Frontend(
         address=address,
         port=port,
@@ -53,11 +64,13 @@ def frontend(
         kind=FrontendKind.CLUSTER_IP,
         object=name,
         origin=Origin(file="web.yaml", line=1),
-        group=group or f"{name}:{text}/{protocol}",
+        group=group,
         action=action or (Action.FORWARD if to else Action.REFUSE),
         affinity_seconds=affinity,
         backends=backends(*to),
-        fallback=backends(*fallback),
+        beneath=beneath,
+        source=Source.LOCAL_REDIRECT if redirect else Source.SERVICE,
+        rate=rate,
     )
 
 
@@ -70,8 +83,12 @@ def desired(*frontends: Frontend, addresses: Mapping[IPAddress, AddressFlags] | 
     )
 
 
-def wanted(*frontends: Frontend, skipped_cgroups: Collection[int] = ()) -> Wanted:
-    return encode(desired(*frontends), skipped_cgroups)
+def wanted(
+    *frontends: Frontend,
+    skipped_cgroups: Collection[int] = (),
+    owner_cgroups: Collection[tuple[str, int]] = (),
+) -> Wanted:
+    return encode(desired(*frontends), skipped_cgroups, owner_cgroups)
 
 
 def plan_for(target: Wanted, store: MemoryStore, *, settled: bool = True) -> Plan:

@@ -70,7 +70,11 @@ class Frontend:
 
     A node port on every node address has the unspecified address (0.0.0.0 or ::) of its family.
     `backends` is sorted by `Backend.order` without repeats, all of the frontend's family, and empty
-    unless the action is FORWARD. `fallback` holds what the next lower priority would give.
+    unless the action is FORWARD.
+
+    A policy's frontend replaces another one: `beneath` is what the next lower priority would be, None when
+    there is none. It is the fallback of a local redirect, for connections above `rate` (per second, 0 for
+    no limit) and for those of the redirect's own backends.
 
     `group` names the set of backends that client affinity and a UDP socket's stickiness are kept
     within: the service port and the scope of its endpoints (for example
@@ -89,7 +93,13 @@ class Frontend:
     action: Action = Action.FORWARD
     affinity_seconds: int = 0
     backends: tuple[Backend, ...] = ()
-    fallback: tuple[Backend, ...] = ()
+    beneath: Frontend | None = None
+    rate: int = 0
+
+    @property
+    def fallback(self) -> tuple[Backend, ...]:
+        """The backends of the next lower priority; empty when it has none."""
+        return self.beneath.backends if self.beneath else ()
 
     @property
     def order(self) -> tuple[int, int, int, str]:
@@ -107,6 +117,37 @@ class SkippedPod:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectPod:
+    """A pod of this node that is a backend of local redirects: to the frontends of these groups it gets
+    the fallback, never itself.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    origin: Origin
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStatus:
+    """What became of one policy on this host.
+
+    `applies` says whether it is meant for this host and takes part; `reason` why not, or what keeps it from
+    having an effect ("" when nothing does). `frontends` are "address:port/PROTOCOL" that it decides now,
+    `backends` "address:port", both sorted as addresses.
+    """
+
+    kind: str
+    name: str
+    origin: Origin
+    applies: bool
+    reason: str = ""
+    frontends: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
     """The whole desired state. `frontends` is sorted by `Frontend.order`, one per address, port and
     protocol. `addresses` holds every address that the gate must let through to a lookup.
@@ -115,6 +156,8 @@ class Desired:
     frontends: tuple[Frontend, ...] = ()
     addresses: Mapping[IPAddress, AddressFlags] = field(default_factory=dict)
     skipped_pods: tuple[SkippedPod, ...] = ()
+    redirect_pods: tuple[RedirectPod, ...] = ()
+    policies: tuple[PolicyStatus, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -131,6 +174,8 @@ class ServiceRedirect(enum.StrEnum):
 class Rules:
     """The settings that change what a Service does; read from the config file.
 
+    `redirect_qos_limit`: connections per second and frontend that a local redirect takes, unless its policy
+    says otherwise; 0 for no limit.
     `local_policy_applies_to_all_access`: a Local policy of either kind restricts every way of access.
     `external_ip_cidrs`: external IPs outside these are not served; empty means all are.
     `node_port_cidrs`: node ports are answered only on addresses inside these; a family without one has
@@ -138,6 +183,7 @@ class Rules:
     """
 
     service_redirect: ServiceRedirect = ServiceRedirect.POD_ENDPOINT
+    redirect_qos_limit: int = 0
     local_policy_applies_to_all_access: bool = False
     external_ip_cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
     node_port_cidrs: tuple[IPv4Network | IPv6Network, ...] = ()

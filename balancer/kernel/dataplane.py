@@ -27,6 +27,8 @@ _STATE_MAPS = (
     MapName.MEMBERS,
     MapName.COUNTERS,
     MapName.CGROUPS,
+    MapName.OWNERS,
+    MapName.RATES,
 )
 _RECORD_MAPS = (MapName.AFFINITY, "peers", "udp_sockets")
 

@@ -16,6 +16,7 @@ from balancer.plan.entries import MapName
 HASH, ARRAY, PERCPU_ARRAY, LRU_HASH, SK_STORAGE = 1, 2, 6, 9, 24
 COUNTER_SIZE = 8 * len(Reason)
 SETTING_SLOTS = 8
+RATE_SIZE = 16
 PEER_SIZE = 48
 UDP_SOCKET_SIZE = 328
 
@@ -29,6 +30,8 @@ SHAPES: dict[str, tuple[int, int, int]] = {
     MapName.COUNTERS: (PERCPU_ARRAY, entries.INDEX.size, COUNTER_SIZE),
     MapName.SETTINGS: (ARRAY, entries.INDEX.size, entries.SETTING.size),
     MapName.CGROUPS: (HASH, entries.CGROUP_ID.size, entries.CGROUP_FLAGS.size),
+    MapName.OWNERS: (HASH, entries.OWNER.size, entries.OWNER_VALUE.size),
+    MapName.RATES: (ARRAY, entries.INDEX.size, RATE_SIZE),
     "peers": (ARRAY, entries.INDEX.size, PEER_SIZE),
     "udp_sockets": (SK_STORAGE, 4, UDP_SOCKET_SIZE),
 }

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from balancer.model.endpoints import Endpoints, EndpointSlice
 from balancer.model.node import Namespace, Node, Pod
+from balancer.model.policy import BalancingPolicy, LocalRedirectPolicy
 from balancer.model.service import Service
 
 
@@ -22,6 +23,8 @@ class Cluster:
     nodes: tuple[Node, ...] = ()
     pods: tuple[Pod, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
+    local_redirects: tuple[LocalRedirectPolicy, ...] = ()
+    balancings: tuple[BalancingPolicy, ...] = ()
 
     @cached_property
     def slices_of(self) -> Mapping[tuple[str, str], tuple[EndpointSlice, ...]]:

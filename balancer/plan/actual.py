@@ -28,16 +28,19 @@ class Actual:
     addresses: Mapping[bytes, int] = field(default_factory=dict)
     members: frozenset[bytes] = frozenset()
     cgroups: Mapping[bytes, bytes] = field(default_factory=dict)
+    owners: frozenset[bytes] = frozenset()
 
     def logical(self, key: bytes) -> WantedFrontend:
         """The frontend with the lists that its ranges hold. KeyError if there is none."""
         entry = self.frontends[key]
         return WantedFrontend(
             group=entry.group,
+            fallback_group=entry.fallback_group,
             affinity_seconds=entry.affinity_seconds,
             rate=entry.rate,
             action=entry.action,
             flags=entry.flags,
+            fallback_action=entry.fallback_action,
             backends=self.blocks.get((entry.base, entry.length), ()),
             fallback=self.blocks.get((entry.fallback_base, entry.fallback_length), ()),
         )
@@ -55,6 +58,7 @@ def read_actual(store: MapStore) -> Actual:
         addresses={key: address_flags(raw) for key, raw in store.dump(MapName.ADDRESSES).items()},
         members=frozenset(store.dump(MapName.MEMBERS)),
         cgroups=store.dump(MapName.CGROUPS),
+        owners=frozenset(store.dump(MapName.OWNERS)),
     )
 
 

@@ -27,7 +27,9 @@ def needs(wanted: Wanted) -> Mapping[MapName, int]:
         MapName.SLOTS: sum(map(len, lists)),
         MapName.MEMBERS: len(wanted.members),
         MapName.CGROUPS: len(wanted.cgroups),
+        MapName.OWNERS: len(wanted.owners),
         MapName.COUNTERS: len(wanted.frontends) + 1,
+        MapName.RATES: len(wanted.frontends) + 1,
     }
 
 
@@ -54,4 +56,5 @@ def _peaks(wanted: Wanted, actual: Actual) -> Mapping[MapName, int]:
         MapName.FRONTENDS: len(wanted.frontends.keys() | actual.frontends.keys()),
         MapName.MEMBERS: len(wanted.members | actual.members),
         MapName.CGROUPS: len(wanted.cgroups.keys() | actual.cgroups.keys()),
+        MapName.OWNERS: len(wanted.owners | actual.owners),
     }

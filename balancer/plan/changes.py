@@ -15,7 +15,7 @@ from balancer.model.meta import IPAddress
 from balancer.model.service import Protocol
 from balancer.plan.actual import Actual
 from balancer.plan.encode import BackendList, Label, Wanted, WantedFrontend
-from balancer.plan.entries import ACTION_OF, backend_parts, frontend_key_parts
+from balancer.plan.entries import ACTION_OF, FrontendFlag, backend_parts, frontend_key_parts
 
 Destinations = tuple[tuple[IPAddress, int], ...]
 
@@ -39,6 +39,9 @@ class FrontendState:
     fallback: Destinations = ()
     rate: int = 0
     group: int = 0
+    redirect: bool = False
+    fallback_action: Action = Action.REFUSE
+    fallback_group: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,9 @@ class Describer:
             fallback=self._destinations(frontend.fallback),
             rate=frontend.rate,
             group=frontend.group,
+            redirect=bool(frontend.flags & FrontendFlag.REDIRECT),
+            fallback_action=ACTION_OF[frontend.fallback_action],
+            fallback_group=frontend.fallback_group,
         )
 
     def _destinations(self, backends: BackendList) -> Destinations:

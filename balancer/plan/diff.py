@@ -17,7 +17,7 @@ from balancer.plan.capacity import check_capacity
 from balancer.plan.changes import Change, FrontendState, Verb, find_changes
 from balancer.plan.counters import assign_counters
 from balancer.plan.encode import Wanted, WantedFrontend
-from balancer.plan.entries import INDEX, MEMBER_VALUE, FrontendEntry, MapName, address_value
+from balancer.plan.entries import INDEX, MEMBER_VALUE, OWNER_VALUE, FrontendEntry, MapName, address_value
 from balancer.plan.steps import Step, Write, WriteKind
 
 __all__ = ["Change", "FrontendState", "Plan", "Step", "Verb", "Write", "WriteKind", "make_plan"]
@@ -107,6 +107,8 @@ def _preparing(
     yield from _take(Step.ZERO_COUNTERS, WriteKind.ZERO, MapName.COUNTERS, zeroed)
     cgroups = sorted(wanted.cgroups.items() - actual.cgroups.items())
     yield from _update(Step.ADD_CGROUPS, MapName.CGROUPS, cgroups)
+    owners = sorted(wanted.owners - actual.owners)
+    yield from _update(Step.ADD_OWNERS, MapName.OWNERS, [(key, OWNER_VALUE.pack(1)) for key in owners])
 
 
 def _switching(
@@ -134,6 +136,7 @@ def _removing(difference: _Difference, wanted: Wanted, actual: Actual) -> Iterab
         (Step.DELETE_ADDRESSES, MapName.ADDRESSES, actual.addresses.keys() - wanted.addresses.keys()),
         (Step.DELETE_MEMBERS, MapName.MEMBERS, actual.members - wanted.members),
         (Step.DELETE_CGROUPS, MapName.CGROUPS, actual.cgroups.keys() - wanted.cgroups.keys()),
+        (Step.DELETE_OWNERS, MapName.OWNERS, actual.owners - wanted.owners),
     ]
     for step, name, keys in gone:
         yield from _take(step, WriteKind.DELETE, name, sorted(keys))
@@ -142,6 +145,7 @@ def _removing(difference: _Difference, wanted: Wanted, actual: Actual) -> Iterab
 def _entry(item: WantedFrontend, placement: Placement, counter: int) -> FrontendEntry:
     return FrontendEntry(
         group=item.group,
+        fallback_group=item.fallback_group,
         base=placement.base_of[item.backends],
         length=len(item.backends),
         fallback_base=placement.base_of[item.fallback],
@@ -151,6 +155,7 @@ def _entry(item: WantedFrontend, placement: Placement, counter: int) -> Frontend
         rate=item.rate,
         action=item.action,
         flags=item.flags,
+        fallback_action=item.fallback_action,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from balancer.desired.types import Action, Backend, Desired, Frontend
+from balancer.desired.types import Action, Backend, Desired, Frontend, Source
 from balancer.model.meta import IPAddress
 from balancer.model.service import Protocol
 from balancer.plan.entries import (
@@ -19,7 +19,9 @@ from balancer.plan.entries import (
     CGROUP_FLAGS,
     CGROUP_ID,
     MEMBER,
+    OWNER,
     CgroupFlag,
+    FrontendFlag,
     address_bytes,
     backend_bytes,
     frontend_key,
@@ -33,16 +35,19 @@ BackendList = tuple[bytes, ...]
 class WantedFrontend(NamedTuple):
     """A frontend without its place: `FrontendEntry` with the lists themselves for the ranges.
 
-    `group` is 0 unless the frontend forwards and is UDP or has affinity. `affinity_seconds` is in
-    seconds, 0 for none; `rate` in connections per second, 0 for no limit. `action` is an
-    `ACTION_NUMBER`.
+    `group` is 0 unless the frontend forwards and is UDP, has affinity or is a redirect; `fallback_group` is
+    0 unless the next lower priority does the same. `affinity_seconds` is in seconds, 0 for none; `rate`
+    in connections per second, 0 for no limit. Actions are `ACTION_NUMBER`s; without a next lower priority
+    `fallback_action` refuses.
     """
 
     group: int
+    fallback_group: int
     affinity_seconds: int
     rate: int
     action: int
     flags: int
+    fallback_action: int
     backends: BackendList
     fallback: BackendList
 
@@ -59,21 +64,27 @@ class Wanted:
     """What every map should say.
 
     `frontends` and `labels` are keyed by `frontend_key`, `addresses` by `address_bytes` with
-    `AddressFlags` as values. `members` are packed keys of the members map. `cgroups` are packed keys
-    and values. Labels name things only: two states that differ in them are equal.
+    `AddressFlags` as values. `members` and `owners` are packed keys of those maps. `cgroups` are packed
+    keys and values. Labels name things only: two states that differ in them are equal.
     """
 
     frontends: Mapping[bytes, WantedFrontend] = field(default_factory=dict)
     addresses: Mapping[bytes, int] = field(default_factory=dict)
     members: frozenset[bytes] = frozenset()
     cgroups: Mapping[bytes, bytes] = field(default_factory=dict)
+    owners: frozenset[bytes] = frozenset()
     labels: Mapping[bytes, Label] = field(default_factory=dict, compare=False)
 
 
-def encode(desired: Desired, skipped_cgroups: Collection[int] = ()) -> Wanted:
+def encode(
+    desired: Desired,
+    skipped_cgroups: Collection[int] = (),
+    owner_cgroups: Collection[tuple[str, int]] = (),
+) -> Wanted:
     """The logical entries of a desired state.
 
-    `skipped_cgroups` are the ids of cgroups whose processes are left untranslated. An address and its
+    `skipped_cgroups` are the ids of cgroups whose processes are left untranslated; `owner_cgroups` are
+    (group, cgroup id) of the backends of local redirects. An address and its
     v4-mapped form are one address in the maps: their flags add up, and of two frontends that differ
     in nothing else the first one counts.
     """
@@ -90,6 +101,7 @@ def encode(desired: Desired, skipped_cgroups: Collection[int] = ()) -> Wanted:
         addresses=_addresses(desired.addresses),
         members=_members(frontends.values()),
         cgroups={CGROUP_ID.pack(cgroup): CGROUP_FLAGS.pack(CgroupFlag.SKIP) for cgroup in skipped_cgroups},
+        owners=frozenset(OWNER.pack(group_id(group), cgroup) for group, cgroup in owner_cgroups),
         labels=labels,
     )
 
@@ -107,12 +119,15 @@ class _Encoder:
         self._groups: dict[str, int] = {}
 
     def frontend(self, frontend: Frontend) -> WantedFrontend:
+        beneath, redirect = frontend.beneath, frontend.source is Source.LOCAL_REDIRECT
         return WantedFrontend(
-            group=self._group(frontend.group) if _is_sticky(frontend) else 0,
+            group=self._group(frontend.group) if _is_sticky(frontend) or redirect else 0,
+            fallback_group=self._group(beneath.group) if beneath and _is_sticky(beneath) else 0,
             affinity_seconds=frontend.affinity_seconds,
-            rate=0,
+            rate=frontend.rate,
             action=ACTION_NUMBER[frontend.action],
-            flags=0,
+            flags=FrontendFlag.REDIRECT if redirect else 0,
+            fallback_action=ACTION_NUMBER[beneath.action if beneath else Action.REFUSE],
             backends=self._backends(frontend.backends),
             fallback=self._backends(frontend.fallback),
         )
@@ -149,12 +164,12 @@ def _addresses(flags: Mapping[IPAddress, int]) -> dict[bytes, int]:
 
 
 def _members(frontends: Iterable[WantedFrontend]) -> frozenset[bytes]:
-    """Every backend, fallback included, that a kept choice of a frontend with a group may name."""
+    """Every backend that a kept choice within a group may name."""
     lists: dict[tuple[int, int], tuple[int, BackendList]] = {}
     for item in frontends:
-        if item.group:
-            for backends in (item.backends, item.fallback):
-                lists[item.group, id(backends)] = (item.group, backends)
+        for group, backends in ((item.group, item.backends), (item.fallback_group, item.fallback)):
+            if group:
+                lists[group, id(backends)] = (group, backends)
     return frozenset(
         MEMBER.pack(group, backend) for group, backends in lists.values() for backend in backends
     )

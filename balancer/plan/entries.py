@@ -21,7 +21,7 @@ from balancer.model.service import Protocol
 MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 FRONTEND_KEY = struct.Struct("=16sHBx")
-FRONTEND = struct.Struct("=QQIIIIIIIBBH")
+FRONTEND = struct.Struct("=QQQIIIIIIIBBBx")
 BACKEND = struct.Struct("=16sHxx")
 MEMBER = struct.Struct("=Q20s4x")
 MEMBER_VALUE = struct.Struct("=I")
@@ -31,6 +31,8 @@ INDEX = struct.Struct("=I")
 AFFINITY_KEY = struct.Struct("=QQ")
 AFFINITY = struct.Struct("=20s4xQ")
 SETTING = struct.Struct("=Q")
+OWNER = struct.Struct("=QQ")
+OWNER_VALUE = struct.Struct("=I")
 CGROUP_ID = struct.Struct("=Q")
 CGROUP_FLAGS = struct.Struct("=I")
 _ADDRESS_WORDS = struct.Struct("=IIII")
@@ -53,6 +55,8 @@ class MapName(enum.StrEnum):
     COUNTERS = "counters"
     SETTINGS = "settings"
     CGROUPS = "cgroups"
+    OWNERS = "owners"
+    RATES = "rates"
 
 
 class Setting(enum.IntEnum):
@@ -64,18 +68,26 @@ class Setting(enum.IntEnum):
     CGROUP_LEVELS = 3
 
 
+class FrontendFlag(enum.IntFlag):
+    """REDIRECT: connections of its own backends, and those above its rate, get the fallback."""
+
+    REDIRECT = 1
+
+
 class CgroupFlag(enum.IntFlag):
     SKIP = 1
 
 
 class FrontendEntry(NamedTuple):
-    """The value of the frontends map. `group` 0 means no membership is kept (no affinity, not UDP).
+    """The value of the frontends map. `group` 0 means no membership is kept (no affinity, not UDP, no
+    redirect); `fallback_group` is that of the fallback list. `rate` is in connections per second.
 
     `base`/`length` and `fallback_base`/`fallback_length` are ranges of slots; an empty list is (0, 0).
     `counter` is an index of the counters map; index 0 is the one for packets without a frontend.
     """
 
     group: int
+    fallback_group: int
     base: int
     length: int
     fallback_base: int
@@ -85,15 +97,16 @@ class FrontendEntry(NamedTuple):
     rate: int
     action: int
     flags: int
+    fallback_action: int
 
     def pack(self, key: bytes) -> bytes:
         """The value to store under `key`: its first word repeats the key in short (`frontend_check`)."""
-        return FRONTEND.pack(frontend_check(key), *self, 0)
+        return FRONTEND.pack(frontend_check(key), *self)
 
     @classmethod
     def unpack(cls, raw: bytes) -> FrontendEntry:
         """The inverse of `pack`; the check is not looked at."""
-        return cls(*FRONTEND.unpack(raw)[1:-1])
+        return cls(*FRONTEND.unpack(raw)[1:])
 
 
 def address_bytes(address: IPAddress) -> bytes:

@@ -47,7 +47,6 @@ def _kept(frontend: Frontend, actual: Actual) -> Frontend:
         frontend,
         action=Action.FORWARD,
         backends=_backends(live.backends),
-        fallback=_backends(live.fallback),
     )
 
 

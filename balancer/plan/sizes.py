@@ -16,6 +16,8 @@ DEFAULT_SIZES: Mapping[str, int] = {
     MapName.AFFINITY: 65536,
     MapName.COUNTERS: 4097,
     MapName.CGROUPS: 256,
+    MapName.OWNERS: 1024,
+    MapName.RATES: 4097,
     "peers": 262144,
 }
 

@@ -24,6 +24,7 @@ class Step(enum.IntEnum):
         the first frontend can hand it out.
     ZERO_COUNTERS: a counter given to a new frontend starts from nothing, before it can be counted in.
     ADD_CGROUPS: a pod that opted out must not meet a frontend first.
+    ADD_OWNERS: a redirect's own backend must not meet its redirect first.
     PUT_FRONTENDS: each entry is swapped in one atomic update from one whole list to another, together
         with its group, affinity and action.
     PUT_ADDRESSES: the gate refuses the unknown ports of a VIP, so a VIP opens after its frontends exist.
@@ -32,7 +33,7 @@ class Step(enum.IntEnum):
         bare VIP.
     DELETE_ADDRESSES: when no frontend is left behind them.
     DELETE_MEMBERS: when no frontend hands these backends out any more.
-    DELETE_CGROUPS: nothing depends on them.
+    DELETE_CGROUPS, DELETE_OWNERS: nothing depends on them.
     SYNCHRONIZE: when program runs that read an old entry have ended, the next plan may reuse what this
         one left unreferenced.
     """
@@ -42,13 +43,15 @@ class Step(enum.IntEnum):
     ADD_MEMBERS = 2
     ZERO_COUNTERS = 3
     ADD_CGROUPS = 4
-    PUT_FRONTENDS = 5
-    PUT_ADDRESSES = 6
-    DELETE_FRONTENDS = 7
-    DELETE_ADDRESSES = 8
-    DELETE_MEMBERS = 9
-    DELETE_CGROUPS = 10
-    SYNCHRONIZE = 11
+    ADD_OWNERS = 5
+    PUT_FRONTENDS = 6
+    PUT_ADDRESSES = 7
+    DELETE_FRONTENDS = 8
+    DELETE_ADDRESSES = 9
+    DELETE_MEMBERS = 10
+    DELETE_CGROUPS = 11
+    DELETE_OWNERS = 12
+    SYNCHRONIZE = 13
 
 
 class WriteKind(enum.StrEnum):

@@ -12,16 +12,18 @@ from dataclasses import fields
 from balancer.plan.actual import Actual
 from balancer.plan.changes import Describer, FrontendState, address_port, destination
 from balancer.plan.encode import Wanted
-from balancer.plan.entries import CGROUP_ID, MEMBER, address_of, backend_parts, frontend_key_parts
+from balancer.plan.entries import CGROUP_ID, MEMBER, OWNER, address_of, backend_parts, frontend_key_parts
 
 
 def verify(wanted: Wanted, actual: Actual) -> tuple[str, ...]:
     """One line for each difference, in the order frontends, addresses, members, cgroups; empty if none."""
     members = dict.fromkeys(wanted.members, 1), dict.fromkeys(actual.members, 1)
+    owners = dict.fromkeys(wanted.owners, 1), dict.fromkeys(actual.owners, 1)
     return (
         *_frontends(wanted, actual),
         *_entries("address", wanted.addresses, actual.addresses, lambda key: str(address_of(key))),
         *_entries("member", *members, _member_name),
+        *_entries("owner", *owners, lambda key: "cgroup {1} of group {0:016x}".format(*OWNER.unpack(key))),
         *_entries("cgroup", wanted.cgroups, actual.cgroups, lambda key: str(CGROUP_ID.unpack(key)[0])),
     )
 

@@ -61,7 +61,7 @@ def test_frontend_key(compiled: Any) -> None:
 
 def test_frontend(compiled: Any) -> None:
     """Each field of the value lands in the field of that name."""
-    entry = FrontendEntry(1 << 40, 2, 3, 4, 5, 6, 7, 8, 1, 9)
+    entry = FrontendEntry(1 << 40, 1 << 41, 2, 3, 4, 5, 6, 7, 8, 1, 9, 2)
     leaf = compiled[b"frontends"].Leaf.from_buffer_copy(entry.pack(KEY))
     assert leaf.check == entries.frontend_check(KEY)
     for field in FrontendEntry._fields:
@@ -101,6 +101,7 @@ def test_settings_and_flags_are_those_of_the_c_enums() -> None:
         assert f"SETTING_{setting.name} = {setting.value}," in text
     for action, number in entries.ACTION_NUMBER.items():
         assert f"ACTION_{action.name} = {number}," in text
+    assert f"FRONTEND_REDIRECT = {entries.FrontendFlag.REDIRECT.value}," in text
     assert f"CGROUP_SKIP = {entries.CgroupFlag.SKIP.value}," in text
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import combinations
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from memory_store import Failure, Killed, MemoryStore
 from plan_builders import converge, converged, plan_for
 
-from balancer.desired.types import Action, AddressFlags, Backend, Desired, Frontend, FrontendKind
+from balancer.desired.types import Action, AddressFlags, Backend, Desired, Frontend, FrontendKind, Source
 from balancer.errors import CapacityExceeded, KernelCallFailed
 from balancer.model.meta import IPAddress
 from balancer.model.problem import Origin
@@ -39,14 +40,15 @@ BACKENDS = {4: ("10.0.0.1", "10.0.0.2", "10.0.0.3"), 6: ("fd00::11", "fd00::12")
 GROUPS = ("a", "b", "c")
 
 Lists = tuple[tuple[Backend, ...], tuple[Backend, ...]]
-"""Backends and fallback."""
+"""Backends of a redirect (none: there is no redirect), and those of the service."""
 
 
 class GroupState(NamedTuple):
-    """`action` is for a group without backends; `lists` are by IP version."""
+    """`action` is for a service without backends; `lists` are by IP version."""
 
     action: Action
     affinity: int
+    rate: int
     lists: Mapping[int, Lists]
 
 
@@ -56,11 +58,14 @@ def _sublists(version: int) -> list[tuple[Backend, ...]]:
     return [found for length in range(len(every) + 1) for found in combinations(every, length)]
 
 
-LISTS = {version: st.tuples(*[st.sampled_from(_sublists(version))] * 2) for version in BACKENDS}
+LISTS = {
+    version: st.just(((), ())) | st.tuples(*[st.sampled_from(_sublists(version))] * 2) for version in BACKENDS
+}
 GROUP_STATES = st.builds(
     GroupState,
     action=st.sampled_from([Action.REFUSE, Action.UNREACHABLE]),
     affinity=st.sampled_from([0, 60]),
+    rate=st.sampled_from([0, 5]),
     lists=st.fixed_dictionaries(LISTS),
 )
 PLACES = st.tuples(
@@ -84,7 +89,7 @@ def desireds(draw: st.DrawFn) -> Desired:
 
 def _frontend(address: IPAddress, port: int, protocol: Protocol, group: str, state: GroupState) -> Frontend:
     backends, fallback = state.lists[address.version]
-    return Frontend(
+    service = Frontend(
         address=address,
         port=port,
         protocol=protocol,
@@ -92,16 +97,28 @@ def _frontend(address: IPAddress, port: int, protocol: Protocol, group: str, sta
         object=f"Service default/{group}",
         origin=Origin(file="all.yaml", line=1),
         group=f"{group}/{address.version}/{protocol}",
-        action=Action.FORWARD if backends else state.action,
+        action=Action.FORWARD if fallback else state.action,
         affinity_seconds=state.affinity,
+        backends=fallback,
+    )
+    if not backends:
+        return service
+    return replace(
+        service,
+        object=f"LocalRedirectPolicy {group}",
+        group=f"redirect {service.group}",
+        action=Action.FORWARD,
         backends=backends,
-        fallback=fallback,
+        source=Source.LOCAL_REDIRECT,
+        beneath=service,
+        rate=state.rate,
     )
 
 
 @st.composite
 def wanteds(draw: st.DrawFn) -> Wanted:
-    return encode(draw(desireds()), draw(st.sets(st.integers(1, 3))))
+    owners = st.sets(st.tuples(st.sampled_from(GROUPS), st.integers(1, 3)))
+    return encode(draw(desireds()), draw(st.sets(st.integers(1, 3))), draw(owners))
 
 
 def logical(target: Wanted) -> dict[str, object]:
@@ -111,11 +128,13 @@ def logical(target: Wanted) -> dict[str, object]:
         "addresses": target.addresses,
         "members": target.members,
         "cgroups": target.cgroups,
+        "owners": target.owners,
     }
 
 
 def members_of(item: WantedFrontend) -> set[bytes]:
-    return {MEMBER.pack(item.group, raw) for raw in (*item.backends, *item.fallback) if item.group}
+    lists = ((item.group, item.backends), (item.fallback_group, item.fallback))
+    return {MEMBER.pack(group, raw) for group, backends in lists if group for raw in backends}
 
 
 def referenced(store: MemoryStore) -> dict[int, bytes]:
@@ -307,9 +326,7 @@ def test_keys_and_backends_come_back(address: IPAddress, port: int, protocol: Pr
 
 
 @given(
-    st.tuples(
-        st.integers(0, 2**64 - 1), *[st.integers(0, 2**32 - 1)] * 7, st.integers(0, 255), st.integers(0, 255)
-    ),
+    st.tuples(*[st.integers(0, 2**64 - 1)] * 2, *[st.integers(0, 2**32 - 1)] * 7, *[st.integers(0, 255)] * 3),
     st.binary(min_size=19, max_size=19),
 )
 def test_frontend_entries_come_back(values: tuple[int, ...], key: bytes) -> None:

@@ -44,7 +44,7 @@ def test_only_slots_that_a_frontend_refers_to_are_read() -> None:
 def test_range_past_the_end_of_the_map_reads_as_empty() -> None:
     store = MemoryStore({MapName.SLOTS: 4})
     name = key("10.96.0.1:80")
-    entry = FrontendEntry(0, 2, 2**32 - 1, 0, 0, 0, 1, 0, 0, 0)
+    entry = FrontendEntry(0, 0, 2, 2**32 - 1, 0, 0, 0, 1, 0, 0, 0, 0)
     store.update(MapName.FRONTENDS, [(name, entry.pack(name))])
     actual = read_actual(store)
     assert actual.logical(name).backends == ()

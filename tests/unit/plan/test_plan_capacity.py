@@ -16,6 +16,7 @@ def test_needs_counts_every_map() -> None:
         frontend("10.96.0.1:80", "10.0.0.1:80", "10.0.0.2:80", affinity=60),
         frontend("10.96.0.1:81", "10.0.0.1:80", fallback=["10.0.0.3:80"]),
         skipped_cgroups=[1, 2, 3],
+        owner_cgroups=[("g", 1)],
     )
     assert needs(target) == {
         MapName.ADDRESSES: 1,
@@ -23,6 +24,8 @@ def test_needs_counts_every_map() -> None:
         MapName.SLOTS: 4,
         MapName.MEMBERS: 2,
         MapName.CGROUPS: 3,
+        MapName.OWNERS: 1,
+        MapName.RATES: 3,
         MapName.COUNTERS: 3,
     }
 

@@ -13,7 +13,8 @@ from balancer.plan.entries import FrontendEntry
 def actual_with(*counters: int) -> Actual:
     return Actual(
         frontends={
-            f"live{number}".encode(): FrontendEntry(0, 0, 0, 0, 0, 0, number, 0, 0, 0) for number in counters
+            f"live{number}".encode(): FrontendEntry(0, 0, 0, 0, 0, 0, 0, number, 0, 0, 0, 0)
+            for number in counters
         }
     )
 

@@ -29,9 +29,17 @@ def test_nothing_to_change_writes_nothing() -> None:
 
 
 def test_complete_exchange_uses_every_step_in_order() -> None:
-    old = wanted(frontend("10.96.0.1:80", "10.0.0.1:80", affinity=60), frontend(), skipped_cgroups=[1])
+    old = wanted(
+        frontend("10.96.0.1:80", "10.0.0.1:80", affinity=60),
+        frontend(),
+        skipped_cgroups=[1],
+        owner_cgroups=[("g", 3)],
+    )
     new = wanted(
-        frontend("10.96.0.2:80", "10.0.0.2:80", affinity=60), frontend(affinity=1), skipped_cgroups=[2]
+        frontend("10.96.0.2:80", "10.0.0.2:80", affinity=60),
+        frontend(affinity=1),
+        skipped_cgroups=[2],
+        owner_cgroups=[("g", 4)],
     )
     plan = plan_for(new, converged(old), settled=False)
     assert steps(plan) == list(Step)

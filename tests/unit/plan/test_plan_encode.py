@@ -13,7 +13,9 @@ from balancer.plan.entries import (
     CGROUP_FLAGS,
     CGROUP_ID,
     MEMBER,
+    OWNER,
     CgroupFlag,
+    FrontendFlag,
     address_bytes,
     backend_bytes,
     group_id,
@@ -38,8 +40,29 @@ def test_affinity_makes_members_of_backends_and_fallback() -> None:
     found = wanted(frontend("10.96.0.1:80", "10.0.0.1:80", fallback=["10.0.0.2:80"], affinity=60, group="g"))
     item = found.frontends[key("10.96.0.1:80")]
     assert (item.group, item.affinity_seconds) == (group_id("g"), 60)
-    members = {MEMBER.pack(group_id("g"), raw(text, 80)) for text in ("10.0.0.1", "10.0.0.2")}
-    assert found.members == members
+    assert item.fallback_group == group_id("g beneath")
+    assert found.members == {
+        MEMBER.pack(group_id("g"), raw("10.0.0.1", 80)),
+        MEMBER.pack(group_id("g beneath"), raw("10.0.0.2", 80)),
+    }
+
+
+def test_a_redirect_has_a_group_whatever_its_protocol() -> None:
+    """Its own backends are known by the group, and get the next priority."""
+    found = wanted(
+        frontend("10.96.0.1:80", "10.0.0.1:80", fallback=["10.0.0.2:80"], redirect=True, rate=7, group="r"),
+        owner_cgroups=[("r", 12)],
+    )
+    item = found.frontends[key("10.96.0.1:80")]
+    assert (item.group, item.flags, item.rate) == (group_id("r"), FrontendFlag.REDIRECT, 7)
+    assert item.fallback_action == ACTION_NUMBER[Action.FORWARD]
+    assert found.owners == {OWNER.pack(group_id("r"), 12)}
+
+
+def test_without_a_next_priority_the_fallback_refuses() -> None:
+    found = wanted(frontend("10.96.0.1:80", "10.0.0.1:80", redirect=True))
+    item = found.frontends[key("10.96.0.1:80")]
+    assert (item.fallback, item.fallback_action) == ((), ACTION_NUMBER[Action.REFUSE])
 
 
 def test_udp_has_a_group_without_affinity() -> None:

@@ -33,7 +33,7 @@ def test_sizes_are_those_of_the_structs() -> None:
         entries.ADDRESS_INFO,
         entries.AFFINITY,
     )
-    assert [item.size for item in structs] == [20, 48, 20, 32, 8, 32]
+    assert [item.size for item in structs] == [20, 56, 20, 32, 8, 32]
 
 
 def test_frontend_check_is_made_of_the_key() -> None:
@@ -55,7 +55,7 @@ def test_address_value_holds_flags_and_check() -> None:
 
 def test_frontend_entry_keeps_every_field() -> None:
     key = entries.frontend_key(ip_address("fd00::1"), 443, Protocol.TCP)
-    entry = FrontendEntry(2**64 - 1, 1, 2, 3, 4, 5, 6, 7, 2, 255)
+    entry = FrontendEntry(2**64 - 1, 9, 1, 2, 3, 4, 5, 6, 7, 2, 255, 1)
     raw = entry.pack(key)
     assert FrontendEntry.unpack(raw) == entry
     assert int.from_bytes(raw[:8], "little") == entries.frontend_check(key)

@@ -32,6 +32,7 @@ def test_every_field_that_differs_has_a_line() -> None:
         "frontend 10.96.0.1:80/TCP: action is refuse, wanted forward",
         "frontend 10.96.0.1:80/TCP: backends is none, wanted 10.0.0.1:80, 10.0.0.2:80",
         "frontend 10.96.0.1:80/TCP: fallback is 10.0.0.2:80, wanted none",
+        "frontend 10.96.0.1:80/TCP: fallback_action is forward, wanted refuse",
     )
 
 
