@@ -34,7 +34,7 @@ def pod_cgroups(root: Path, hierarchy: Path, uids: Collection[str]) -> tuple[Pod
         return ()
     names = {marker: uid for uid in uids for marker in (f"pod{uid}", f"pod{uid.replace('-', '_')}")}
     found = []
-    for directory in _directories(root):
+    for directory in directories(root):
         name = directory.name.removesuffix(".slice")
         uid = names.get(name) or names.get(name.rpartition("-")[2])
         if uid is not None:
@@ -43,7 +43,8 @@ def pod_cgroups(root: Path, hierarchy: Path, uids: Collection[str]) -> tuple[Pod
     return tuple(found)
 
 
-def _directories(root: Path) -> Iterator[Path]:
+def directories(root: Path) -> Iterator[Path]:
+    """Every cgroup below `root`, parents before children."""
     for current, children, _ in os.walk(root):
         for child in children:
             yield Path(current, child)

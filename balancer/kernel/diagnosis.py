@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from balancer.errors import BalancerError
-from balancer.kernel import compiler, host, libbpf, mounts
+from balancer.kernel import cgroups, compiler, host, libbpf, mounts
 from balancer.kernel.hooks import ATTACH_TYPE, Hook
 from balancer.kernel.pins import Pins
 
@@ -41,6 +41,7 @@ def examine(bpffs: Path, cgroup: Path | None) -> tuple[Finding, ...]:
         _bcc,
         _headers,
         lambda: _neighbours(bpffs, cgroup),
+        lambda: _pods(cgroup),
     ]
     return tuple(check() for check in checks)
 
@@ -150,6 +151,29 @@ def _neighbours(bpffs: Path, cgroup: Path | None) -> Finding:
         f"others at these hooks: {', '.join(found)}",
         "they keep running; one that translates service addresses too may win: `bpftool cgroup tree` shows them",
     )
+
+
+def _pods(chosen: Path | None) -> Finding:
+    """Whether the pods' cgroups can be told apart; rules for single pods need that."""
+    try:
+        here = _has_pods(mounts.resolve_cgroup(chosen))
+    except BalancerError as error:
+        return Finding("pods", WARN, f"cannot look for the cgroups of pods: {error}", error.hint)
+    if here:
+        return Finding("pods", OK, "the cgroups of pods are in the hierarchy that is served")
+    if any(_has_pods(root) for root in mounts.mount_points("cgroup")):
+        return Finding(
+            "pods",
+            WARN,
+            "pods are in cgroup v1 only: all are served, but none can be told from another",
+            "opting a pod out, and keeping a redirect's own backend from itself, need kubelet on cgroup v2",
+        )
+    return Finding("pods", OK, "no pods on this host")
+
+
+def _has_pods(root: Path) -> bool:
+    """kubelet puts pods into kubepods, kubepods.slice, or either below a --cgroup-root."""
+    return any("kubepods" in child.name for child in cgroups.directories(root))
 
 
 def _foreign(pins: Pins, cgroup: Path) -> Iterator[str]:
