@@ -11,15 +11,18 @@ from typing import Any
 
 from balancer.manifests import wording
 from balancer.manifests.check_endpoints import check_endpoints, check_slice
+from balancer.manifests.check_policy import check_balancing, check_local_redirect
 from balancer.manifests.check_service import check_service
 from balancer.manifests.decode_endpoints import decode_endpoints, decode_slice
 from balancer.manifests.decode_node import decode_namespace, decode_node, decode_pod
+from balancer.manifests.decode_policy import decode_balancing, decode_local_redirect
 from balancer.manifests.decode_service import decode_service
 from balancer.manifests.finding import Finding
 from balancer.manifests.objects import AnyObject
 from balancer.model.meta import Meta
 
 Data = Mapping[str, Any]
+_POLICIES = "balancing.elf.io/v1beta1"
 
 
 def _no_check(data: Data) -> Iterator[Finding]:
@@ -46,6 +49,20 @@ KINDS = {
         Kind(name="Pod", api_version="v1", decode=decode_pod),
         Kind(name="Node", api_version="v1", decode=decode_node, namespaced=False),
         Kind(name="Namespace", api_version="v1", decode=decode_namespace, namespaced=False),
+        Kind(
+            name="LocalRedirectPolicy",
+            api_version=_POLICIES,
+            decode=decode_local_redirect,
+            check=check_local_redirect,
+            namespaced=False,
+        ),
+        Kind(
+            name="BalancingPolicy",
+            api_version=_POLICIES,
+            decode=decode_balancing,
+            check=check_balancing,
+            namespaced=False,
+        ),
     )
 }
 
@@ -71,8 +88,8 @@ def identify(data: Any) -> Identity:
     kind = KINDS.get(name)
     if kind and kind.api_version == api_version:
         return Identity(kind=kind)
-    group = api_version.rpartition("/")[0]
-    if kind and _is_builtin(group):
+    group = _group(api_version)
+    if kind and (_is_builtin(group) or group == _group(kind.api_version)):
         message = f'"{api_version}" has no {name} that is read: expected {kind.api_version}'
         return Identity(findings=(Finding(path=("apiVersion",), message=message),))
     return Identity(ignored_as=f"{name}.{group}" if kind else name)
@@ -100,6 +117,10 @@ def _check_words(data: Data) -> Iterator[Finding]:
             yield Finding(path=(key,), message=wording.missing(key, expected))
         elif not isinstance(value, str) or not value:
             yield Finding(path=(key,), message=f"{wording.show(value)} is not a name: expected {expected}")
+
+
+def _group(api_version: str) -> str:
+    return api_version.rpartition("/")[0]
 
 
 def _is_builtin(group: str) -> bool:

@@ -15,11 +15,22 @@ from balancer.manifests.objects import AnyObject, FileObjects, Manifests
 from balancer.model.cluster import Cluster
 from balancer.model.endpoints import Endpoints, EndpointSlice
 from balancer.model.node import Namespace, Node, Pod
+from balancer.model.policy import BalancingPolicy, LocalRedirectPolicy
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.model.service import Service
 
 _NOWHERE = Origin(file="", line=0)
-_Object = TypeVar("_Object", Service, EndpointSlice, Endpoints, Pod, Node, Namespace)
+_Object = TypeVar(
+    "_Object",
+    Service,
+    EndpointSlice,
+    Endpoints,
+    Pod,
+    Node,
+    Namespace,
+    LocalRedirectPolicy,
+    BalancingPolicy,
+)
 
 
 def merge(
@@ -109,6 +120,8 @@ def _cluster(objects: Sequence[AnyObject]) -> Cluster:
         nodes=_sorted(objects, Node),
         pods=_sorted(objects, Pod),
         namespaces=_sorted(objects, Namespace),
+        local_redirects=_sorted(objects, LocalRedirectPolicy),
+        balancings=_sorted(objects, BalancingPolicy),
     )
 
 

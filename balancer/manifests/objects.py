@@ -10,10 +10,13 @@ from balancer.manifests.locate import locate
 from balancer.model.cluster import Cluster
 from balancer.model.endpoints import Endpoints, EndpointSlice
 from balancer.model.node import Namespace, Node, Pod
+from balancer.model.policy import BalancingPolicy, LocalRedirectPolicy
 from balancer.model.problem import Problem
 from balancer.model.service import Service
 
-AnyObject = Service | EndpointSlice | Endpoints | Pod | Node | Namespace
+AnyObject = (
+    Service | EndpointSlice | Endpoints | Pod | Node | Namespace | LocalRedirectPolicy | BalancingPolicy
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,16 @@ from balancer.model.problem import Severity
 
 Schema = Mapping[str, Any]
 _COMMON = "common.schema.json"
-_KINDS = ("service", "endpointslice", "endpoints", "pod", "node", "namespace")
+_KINDS = (
+    "service",
+    "endpointslice",
+    "endpoints",
+    "pod",
+    "node",
+    "namespace",
+    "localredirectpolicy",
+    "balancingpolicy",
+)
 # Of several complaints about one value the first of these says it best.
 _ORDER = ("type", "required", "const", "enum", "minimum", "maximum", "maxLength", "format", "pattern")
 

@@ -90,6 +90,17 @@ def _wrong_constant(error: ValidationError) -> str:
     return f"{show(error.instance)} does not fit"
 
 
+def _not_one(error: ValidationError) -> str:
+    """The schemas use oneOf for keys that exclude each other, and for nothing else."""
+    branches: Any = error.validator_value
+    instance: Any = error.instance
+    if not isinstance(instance, Mapping):
+        return _invalid(error)
+    names = [branch["required"][0] for branch in branches]
+    given = [name for name in names if instance.get(name) is not None]
+    return f"has both {' and '.join(given)}" if given else f"has neither {' nor '.join(names)}"
+
+
 def _invalid(error: ValidationError) -> str:
     return f"{show(error.instance)} is not valid"
 
@@ -103,4 +114,5 @@ _WRONG = {
     "minItems": _wrong_length,
     "maxItems": _wrong_length,
     "maxLength": _too_long,
+    "oneOf": _not_one,
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from manifest_builders import Data, read, service, thing
+from manifest_builders import Data, messages, read, read_data, service, thing
+from policy_strategies import manifest_of, policies
 from ruamel.yaml import YAML
 
 from balancer.manifests import merge
@@ -18,6 +20,7 @@ from balancer.manifests.engine import reference_documents
 from balancer.manifests.limits import Limits
 from balancer.manifests.paths import JsonPath, format_path, parse_path
 from balancer.manifests.source import SourceText
+from balancer.model.policy import Policy
 
 FEW = settings(max_examples=60, deadline=None)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), max_size=12)
@@ -136,3 +139,20 @@ def test_a_list_and_its_items_in_files_are_one_cluster(seed: int) -> None:
 def contents(objects: Any) -> list[Any]:
     """Objects without their places."""
     return [(one.meta.key, one.meta.resource_version, getattr(one, "cluster_ips", ())) for one in objects]
+
+
+@FEW
+@given(policies())
+def test_a_policy_keeps_all_its_fields(policy: Policy) -> None:
+    file = read_data(manifest_of(policy))
+    assert messages(file) == []
+    (found,) = file.objects
+    assert replace(found, meta=policy.meta) == policy
+
+
+@FEW
+@given(policies())
+def test_a_policy_is_the_same_in_yaml_and_json(policy: Policy) -> None:
+    data = manifest_of(policy)
+    (one,), (other,) = read(as_yaml(data)).objects, read(json.dumps(data), "a.json").objects
+    assert replace(one, meta=other.meta) == other

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from harness.samples import FOLDERS, PLANS, SAMPLES, readme_rows
 
 from balancer.cli import main
 from balancer.manifests import Manifests
@@ -30,16 +31,7 @@ from balancer.model.service import (
     TrafficPolicy,
 )
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-WITHOUT_A_PLAN = {"broken"}
-FOLDERS = sorted(path.name for path in SAMPLES.iterdir() if path.is_dir() and path.name not in WITHOUT_A_PLAN)
-PLANS = [
-    (name, plan.stem) for name in FOLDERS for plan in sorted((SAMPLES / name / "expected").glob("*.plan"))
-]
 OUTCOMES = {"refuse": "refused", "unreachable": "unreachable"}
-NOT_AN_ENTRY = "-"
-ROW = re.compile(r"\| `(?P<destination>[^`]+/(?:TCP|UDP))` \| (?P<service>\S+) \| (?P<outcomes>.*) \|")
-HEAD = re.compile(r"\| destination \| Service \| (?P<nodes>.*) \|")
 LIST_START = "apiVersion: v1\nitems:\n"
 LIST_END = 'kind: List\nmetadata:\n  resourceVersion: ""\n'
 
@@ -67,7 +59,7 @@ def test_the_plan_is_the_stored_one(folder: str, node: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize(("folder", "node"), PLANS)
 def test_the_stored_plan_says_what_the_readme_says(folder: str, node: str) -> None:
-    stated = dict(readme_rows(SAMPLES / folder / "README.md", node))
+    stated = dict(readme_rows(folder, node))
     planned = {destination(item): outcome(item) for item in expected_plan(folder, node)["frontends"]}
     assert planned == stated
 
@@ -77,21 +69,11 @@ def test_every_frontend_names_the_line_its_object_starts_on(folder: str, node: s
     for item in expected_plan(folder, node)["frontends"]:
         file, line = item["file"].rsplit(":", 1)
         text = (SAMPLES / folder / file).read_text().splitlines()[int(line) - 1 :]
-        assert text[0].removeprefix("- ") == "apiVersion: v1"
+        assert text[0].removeprefix("- ").startswith("apiVersion: ")
+        kind = next(row.split(": ")[1] for row in text if re.match(r" {0,2}kind: ", row))
         names = [row.split(": ")[1] for row in text if re.match(r" {2,4}name(space)?: ", row)][:2]
-        assert item["object"] == f"Service {names[1]}/{names[0]}"
-
-
-def readme_rows(readme: Path, node: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Destination -> (service, outcome) of one node's column; rows without an entry are left out."""
-    column = -1
-    for line in readme.read_text().splitlines():
-        if head := HEAD.fullmatch(line):
-            column = head["nodes"].split(" | ").index(f"on {node}")
-        elif row := ROW.fullmatch(line):
-            said = row["outcomes"].split(" | ")[column]
-            if said != NOT_AN_ENTRY:
-                yield row["destination"], (row["service"], said)
+        name = f"{names[1]}/{names[0]}" if kind == "Service" else names[0]
+        assert item["object"] == f"{kind} {name}"
 
 
 def destination(item: dict[str, Any]) -> str:
@@ -105,11 +87,17 @@ def target(item: dict[str, Any]) -> str:
 
 
 def outcome(item: dict[str, Any]) -> tuple[str, str]:
-    """The service and what a connection gets, in the README's words."""
-    said = OUTCOMES.get(item["action"]) or ", ".join(f"`{target(backend)}`" for backend in item["backends"])
+    """The object (a Service by its name alone) and what a connection gets, in the README's words."""
+    said = OUTCOMES.get(item["action"]) or targets(item["backends"])
     if item["affinity_seconds"]:
         said += f" (affinity {item['affinity_seconds']} s)"
+    if item["fallback"]:
+        said += f"; fallback {targets(item['fallback'])}"
     return item["object"].removeprefix("Service "), said
+
+
+def targets(backends: list[dict[str, Any]]) -> str:
+    return ", ".join(f"`{target(backend)}`" for backend in backends)
 
 
 @pytest.mark.parametrize("path", sorted((SAMPLES / "cluster" / "manifests").iterdir()), ids=lambda p: p.name)

@@ -71,15 +71,23 @@ def test_items_that_are_no_list() -> None:
 
 
 def test_other_kinds_are_counted() -> None:
-    policy = thing("LocalRedirectPolicy", "p", api="balancing.elf.io/v1beta1")
+    policy = thing("LocalRedirectPolicy", "p", api="policies.example.com/v1")
     knative = thing("Service", "web", api="serving.knative.dev/v1")
     file = read_data(thing("ConfigMap", "a"), thing("ConfigMap", "b"), policy, knative)
-    assert file.ignored == {"ConfigMap": 2, "LocalRedirectPolicy": 1, "Service.serving.knative.dev": 1}
+    assert file.ignored == {
+        "ConfigMap": 2,
+        "LocalRedirectPolicy.policies.example.com": 1,
+        "Service.serving.knative.dev": 1,
+    }
     assert (file.objects, file.problems) == ((), ())
 
 
-def test_a_kind_that_is_read_in_a_version_that_is_not_is_an_error() -> None:
-    file = read_data(thing("EndpointSlice", "a", api="discovery.k8s.io/v1beta1"))
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [("EndpointSlice", "discovery.k8s.io/v1beta1"), ("BalancingPolicy", "balancing.elf.io/v1beta")],
+)
+def test_a_kind_that_is_read_in_a_version_that_is_not_is_an_error(kind: str, version: str) -> None:
+    file = read_data(thing(kind, "a", api=version))
     assert file.problems[0].path == "$.apiVersion"
     assert file.ignored == {}
 
