@@ -23,10 +23,26 @@ from balancer.model.endpoints import (
 )
 from balancer.model.meta import IPAddress, Meta
 from balancer.model.node import ZONE_LABEL, Namespace, Node, NodeAddress, NodeAddressType, Pod
+from balancer.model.policy import (
+    AddressFrontend,
+    Applies,
+    BalancingPolicy,
+    FixedBackends,
+    LocalRedirectPolicy,
+    PodBackends,
+    PolicyFrontend,
+    PolicyPort,
+    RedirectMode,
+    ServiceFrontend,
+)
 from balancer.model.problem import Origin
+from balancer.model.selector import Operator, Requirement, Selector
 from balancer.model.service import Ingress, Protocol, Service, ServicePort, ServiceType, TrafficPolicy
 
-AnyObject = Service | EndpointSlice | Endpoints | Node | Pod | Namespace
+AnyObject = (
+    Service | EndpointSlice | Endpoints | Node | Pod | Namespace | LocalRedirectPolicy | BalancingPolicy
+)
+Labels = Mapping[str, str]
 Texts = str | Sequence[str]
 
 
@@ -225,6 +241,98 @@ def namespace(name: str = "default", *, labels: Mapping[str, str] | None = None)
     return Namespace(meta=meta("Namespace", name, "", labels=labels))
 
 
+def policy_port(number: int = 8080, name: str = "", protocol: str = "TCP") -> PolicyPort:
+    """An item of a policy's toPorts, on either side."""
+    return PolicyPort(port=number, protocol=Protocol(protocol), name=name)
+
+
+def _policy_ports(items: Sequence[PolicyPort | int]) -> tuple[PolicyPort, ...]:
+    return tuple(item if isinstance(item, PolicyPort) else policy_port(item) for item in items)
+
+
+def selector(labels: Labels | None = None, *expressions: tuple[str, str, Texts]) -> Selector:
+    """matchLabels, then matchExpressions as (key, operator, values); without either it accepts all."""
+    found = [Requirement(key=k, operator=Operator.IN, values=(v,)) for k, v in (labels or {}).items()]
+    for key, operator, values in expressions:
+        texts = (values,) if isinstance(values, str) else tuple(values)
+        found.append(Requirement(key=key, operator=Operator(operator), values=tuple(t for t in texts if t)))
+    return Selector(requirements=tuple(found))
+
+
+def address_frontend(ip: str = "169.254.20.10", ports: Sequence[PolicyPort | int] = (80,)) -> AddressFrontend:
+    """An addressMatcher."""
+    return AddressFrontend(address=ip_address(ip), ports=_policy_ports(ports))
+
+
+def service_frontend(
+    name: str = "web", namespace: str = "default", ports: Sequence[PolicyPort | int] = ()
+) -> ServiceFrontend:
+    """A serviceMatcher; no ports means all of the service's."""
+    return ServiceFrontend(namespace=namespace, name=name, ports=_policy_ports(ports))
+
+
+def local_redirect(
+    name: str = "redirect",
+    frontend: PolicyFrontend | None = None,
+    *,
+    labels: Labels | None = None,
+    select: Selector | None = None,
+    ports: Sequence[PolicyPort | int] = (8080,),
+    nodes: Selector | Labels | None = None,
+    outside: bool = True,
+    enabled: bool = True,
+    rate: int | None = None,
+    age: int | None = None,
+    file: str = "",
+    line: int = 1,
+) -> LocalRedirectPolicy:
+    """To pods with `labels` (app: web), or those that `select` accepts; for Service default/web."""
+    return LocalRedirectPolicy(
+        meta=meta("LocalRedirectPolicy", name, "", age=age, file=file, line=line),
+        frontend=frontend or service_frontend(),
+        selector=select or selector(labels or {"app": "web"}),
+        ports=_policy_ports(ports),
+        enabled=enabled,
+        applies=_applies(nodes, outside=outside),
+        rate=rate,
+    )
+
+
+def balancing(
+    name: str = "balance",
+    frontend: PolicyFrontend | None = None,
+    *,
+    labels: Labels | None = None,
+    select: Selector | None = None,
+    mode: str = "podEndpoint",
+    addresses: Texts = (),
+    ports: Sequence[PolicyPort | int] = (8080,),
+    nodes: Selector | Labels | None = None,
+    outside: bool = True,
+    enabled: bool = True,
+    age: int | None = None,
+    file: str = "",
+    line: int = 1,
+) -> BalancingPolicy:
+    """To fixed `addresses` if there are any, else as `local_redirect` but to pods anywhere."""
+    to_ports = _policy_ports(ports)
+    chosen = select or selector(labels or {"app": "web"})
+    return BalancingPolicy(
+        meta=meta("BalancingPolicy", name, "", age=age, file=file, line=line),
+        frontend=frontend or service_frontend(),
+        backends=FixedBackends(addresses=ips(addresses), ports=to_ports)
+        if addresses
+        else PodBackends(selector=chosen, ports=to_ports, mode=RedirectMode(mode)),
+        enabled=enabled,
+        applies=_applies(nodes, outside=outside),
+    )
+
+
+def _applies(nodes: Selector | Labels | None, *, outside: bool) -> Applies:
+    chosen = selector(nodes) if isinstance(nodes, Mapping) else nodes
+    return Applies(nodes=chosen, outside=outside)
+
+
 def cluster(*objects: AnyObject) -> Cluster:
     """A Cluster of the objects, sorted as the real reader sorts them."""
     found: dict[type, list[AnyObject]] = {}
@@ -237,6 +345,8 @@ def cluster(*objects: AnyObject) -> Cluster:
         "nodes": Node,
         "pods": Pod,
         "namespaces": Namespace,
+        "local_redirects": LocalRedirectPolicy,
+        "balancings": BalancingPolicy,
     }
     return Cluster(**{name: tuple(found.get(kind, ())) for name, kind in fields.items()})  # type: ignore[arg-type]
 

@@ -15,11 +15,12 @@ LOOPBACK_6 = IPv6Address("::1")
 
 
 def address_flags(
-    services: Iterable[Served], around: Surroundings, rules: Rules
+    services: Iterable[Served], around: Surroundings, rules: Rules, own_vips: Iterable[IPAddress] = ()
 ) -> dict[IPAddress, AddressFlags]:
     """Flags by address, in address order. Node addresses are there whether or not a node port is.
 
-    Addresses of other services, and those that must not be touched (ipMode Proxy), are absent.
+    `own_vips` are the virtual addresses of policies, which no service or machine has. Addresses of other
+    services, and those that must not be touched (ipMode Proxy), are absent.
     """
     flags: dict[IPAddress, AddressFlags] = {}
 
@@ -32,6 +33,8 @@ def address_flags(
             machine = vip.address in around.own or vip.address in around.node_of
             owned = vip.kind is FrontendKind.CLUSTER_IP and not machine
             add(vip.address, AddressFlags.VIP if owned else AddressFlags.EXTERNAL)
+    for address in own_vips:
+        add(address, AddressFlags.VIP)
     for address in {LOOPBACK_4, LOOPBACK_6, *around.own, *around.node_of}:
         if inside(address, rules.node_port_cidrs):
             add(address, AddressFlags.LOOPBACK if address.is_loopback else AddressFlags.NODE)

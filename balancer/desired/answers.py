@@ -74,7 +74,7 @@ class PortAnswers:
 
     def _answer(self, scope: Scope) -> tuple[str, Action, tuple[Backend, ...]]:
         action, targets = self.choose(scope)
-        backends = _sorted(self.place(targets)[0])
+        backends = in_backend_order(self.place(targets)[0])
         if action is Action.FORWARD and not backends:
             action = Action.REFUSE
         return self._group(scope), action, backends
@@ -92,7 +92,7 @@ def _to_endpoints(targets: Iterable[Target]) -> list[Backend]:
     ]
 
 
-def _sorted(backends: list[Backend]) -> tuple[Backend, ...]:
+def in_backend_order(backends: list[Backend]) -> tuple[Backend, ...]:
     """By `Backend.order`, each address:port once (two Node objects may share an address)."""
     unique = {backend.order: backend for backend in reversed(backends)}
     return tuple(unique[order] for order in sorted(unique))

@@ -13,6 +13,7 @@ from balancer.desired.checks import check_nodes, check_placement, check_services
 from balancer.desired.conflicts import Claim, settle
 from balancer.desired.endpoints import offers_of
 from balancer.desired.node_ports import node_port_claims
+from balancer.desired.policies import apply_policies
 from balancer.desired.scope import CLUSTER, Scope, local
 from balancer.desired.served import Served, served_services
 from balancer.desired.surroundings import Surroundings, look_around
@@ -42,11 +43,14 @@ def compute(cluster: Cluster, host: Host, rules: Rules) -> Desired:
             if rules.service_redirect is ServiceRedirect.NODE_PORT:
                 problems += check_placement(answers)
     frontends, conflicts = settle(claims)
+    ruling = apply_policies(cluster, services, frontends, around, rules)
     return Desired(
-        frontends=tuple(sorted(frontends, key=_frontend_order)),
-        addresses=address_flags(services, around, rules),
+        frontends=tuple(sorted(ruling.frontends, key=_frontend_order)),
+        addresses=address_flags(services, around, rules, ruling.vips),
         skipped_pods=tuple(skipped_pods(cluster, host)),
-        problems=_in_order([*problems, *conflicts]),
+        redirect_pods=ruling.redirect_pods,
+        policies=ruling.statuses,
+        problems=_in_order([*problems, *conflicts, *ruling.problems]),
     )
 
 

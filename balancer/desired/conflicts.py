@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from balancer.desired.types import Frontend
-from balancer.model.meta import IPAddress, Meta
+from balancer.desired.wording import endpoint_text, precedence
+from balancer.model.meta import IPAddress
 from balancer.model.problem import Problem, Severity
 from balancer.model.service import Protocol, Service
 
@@ -59,13 +60,15 @@ def settle(claims: Iterable[Claim]) -> tuple[list[Frontend], list[Problem]]:
 def _lost(loser: Claim, winner: Claim) -> Problem:
     address, port, protocol = loser.key
     place = (
-        f"node port {port}/{protocol}" if address.is_unspecified else f"{_joined(address, port)}/{protocol}"
+        f"node port {port}/{protocol}"
+        if address.is_unspecified
+        else f"{endpoint_text(address, port)}/{protocol}"
     )
     if winner.service is loser.service:
         message = f"{place} is claimed twice by this service: $.spec.ports[{winner.port_index}] is served"
     else:
         meta = winner.service.meta
-        why = _precedence(meta, loser.service.meta)
+        why = precedence(meta, loser.service.meta)
         message = f"{place} is served for {meta} ({meta.origin}), {why}, and not for this one"
     return Problem(
         origin=loser.service.meta.origin,
@@ -74,13 +77,3 @@ def _lost(loser: Claim, winner: Claim) -> Problem:
         object=str(loser.service.meta),
         path=loser.path,
     )
-
-
-def _precedence(winner: Meta, loser: Meta) -> str:
-    if winner.created == loser.created:
-        return "whose name sorts first"
-    return "which is older" if loser.created else "which has a creationTimestamp"
-
-
-def _joined(address: IPAddress, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

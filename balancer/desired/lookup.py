@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 
 from balancer.desired.addresses import LOOPBACK_4
 from balancer.desired.node_ports import ANY_ADDRESS
+from balancer.desired.priority import chain
 from balancer.desired.types import Action, AddressFlags, Desired, Frontend
 from balancer.model.meta import IPAddress
 from balancer.model.service import Protocol
@@ -100,15 +101,23 @@ def _without_frontend(desired: Desired, flags: AddressFlags, address: IPAddress,
 
 
 def _owner(desired: Desired, address: IPAddress) -> str:
-    """The object of the first frontend on the address."""
+    """Whose the address is: the object of its first frontend, or what that one stands above at last."""
     key: tuple[int, int, int, str] = (address.version, int(address), 0, "")
     index = bisect_left(desired.frontends, key, key=_order)
     if index < len(desired.frontends) and desired.frontends[index].address == address:
-        return desired.frontends[index].object
+        frontend = desired.frontends[index]
+        return (frontend, *chain(frontend))[-1].object
     return "a service"
 
 
 def _reason(frontend: Frontend) -> str:
+    """What the frontend has to offer, and in order of priority whom it goes before."""
+    words = _offer(frontend)
+    lower = ", then ".join(item.object for item in chain(frontend))
+    return f"{words}; it goes before {lower}" if lower else words
+
+
+def _offer(frontend: Frontend) -> str:
     name = f"port {frontend.port_name or frontend.port} of {frontend.object}"
     match frontend.action:
         case Action.FORWARD:

@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from balancer.desired.answers import PortAnswers
 from balancer.desired.compute import port_answers
+from balancer.desired.dropped import Dropped, Reason
 from balancer.desired.endpoints import Offer, offers_of, port_numbers
+from balancer.desired.policy_backends import Supply, all_policies
 from balancer.desired.scope import CLUSTER, Scope, local, of_node
 from balancer.desired.served import served_services
 from balancer.desired.surroundings import Surroundings, look_around
 from balancer.desired.types import Frontend, Host, Rules, Source
 from balancer.model.cluster import Cluster
 from balancer.model.endpoints import Endpoint
-
-
-class Reason(enum.StrEnum):
-    """The first test that the endpoint failed."""
-
-    OTHER_FAMILY = "other_family"
-    NO_PORT = "no_port"
-    NOT_LOCAL = "not_local"
-    TERMINATING = "terminating"
-    NOT_READY = "not_ready"
-    OTHER_ZONE = "other_zone"
-    NO_NODE = "no_node"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
-    """`port` is the endpoint's own port number, None where it has none for this service port.
-
-    OTHER_ZONE covers node hints as well; NO_NODE is the edge mode's: the endpoint's node has no
-    known address.
-    """
-
-    endpoint: Endpoint
-    port: int | None
-    reason: Reason
+from balancer.model.node import Pod
 
 
 def dropped_endpoints(cluster: Cluster, host: Host, rules: Rules, frontend: Frontend) -> tuple[Dropped, ...]:
     """The endpoints of the frontend's service that are not among its backends, in slice order.
 
-    `frontend` is one that `compute` made from the same arguments; one of a policy gives nothing.
+    `frontend` is one that `compute` made from the same arguments. For one of a policy these are the pods
+    that the policy selects; fixed addresses give nothing.
     """
-    if frontend.source is not Source.SERVICE:
-        return ()
     around = look_around(cluster, host, rules)
+    if frontend.source is not Source.SERVICE:
+        return tuple(_dropped_pods(cluster, around, frontend))
     for served in served_services(cluster, rules):
         if str(served.service.meta) != frontend.object:
             continue
@@ -97,6 +74,31 @@ def _dropped(answers: PortAnswers, offers: tuple[Offer, ...], scope: Scope) -> I
                     listed_ready = endpoint.ready and endpoint not in offer.not_ready
                     reason = _reason(endpoint, scope, listed_ready=listed_ready)
                     yield Dropped(endpoint=endpoint, port=number, reason=reason)
+
+
+def _dropped_pods(cluster: Cluster, around: Surroundings, frontend: Frontend) -> Iterator[Dropped]:
+    """A pod without any address has nothing to be shown by, and is not ready either."""
+    for policy in all_policies(cluster):
+        if str(policy.meta) != frontend.object:
+            continue
+        supply = Supply(policy, cluster, around)
+        for pod in supply.selected:
+            reason = supply.fault(pod, frontend.address.version)
+            if reason is not None and pod.addresses:
+                yield Dropped(endpoint=_endpoint(pod, frontend.address.version), port=None, reason=reason)
+
+
+def _endpoint(pod: Pod, version: int) -> Endpoint:
+    """The pod as a slice would list it, by its address of the family or else its first."""
+    address = next((item for item in pod.addresses if item.version == version), pod.addresses[0])
+    return Endpoint(
+        address=address,
+        ready=pod.ready,
+        serving=pod.ready,
+        terminating=pod.terminating,
+        node_name=pod.node_name or None,
+        pod=pod.meta.key,
+    )
 
 
 def _reason(endpoint: Endpoint, scope: Scope, *, listed_ready: bool) -> Reason:

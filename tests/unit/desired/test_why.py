@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from builders import AnyObject, cluster, endpoint, endpoints_, host, node, port, service, slice_, slice_port
+from builders import (
+    AnyObject,
+    balancing,
+    cluster,
+    endpoint,
+    endpoints_,
+    host,
+    local_redirect,
+    node,
+    pod,
+    port,
+    service,
+    slice_,
+    slice_port,
+)
 
 from balancer.desired.compute import compute
 from balancer.desired.types import Rules, ServiceRedirect
@@ -81,3 +95,38 @@ def test_a_frontend_of_a_service_that_is_gone_has_nothing_to_say() -> None:
     frontend = at(compute(cluster(service()), host(), Rules()), "10.96.0.10:80")
     assert frontend is not None
     assert dropped_endpoints(cluster(), host(), Rules(), frontend) == ()
+
+
+APP = {"app": "web"}
+PODS = (
+    pod("used", "10.244.1.1", labels=APP),
+    pod("late", "10.244.1.2", labels=APP, ready=False),
+    pod("ending", "10.244.1.3", labels=APP, terminating=True),
+    pod("there", "10.244.1.4", labels=APP, node="n2"),
+    pod("six", "fd00::5", labels=APP),
+    pod("pending", "", labels=APP, ready=False),
+    pod("other", "10.244.1.6"),
+)
+
+
+def test_pods_that_a_local_redirect_leaves_out() -> None:
+    """balancing.elf.io/v1beta1: ready, not terminating, on this node, and of the frontend's family."""
+    assert dropped(service(), *PODS, local_redirect()) == {
+        "10.244.1.2": "not_ready",
+        "10.244.1.3": "terminating",
+        "10.244.1.4": "not_local",
+        "fd00::5": "other_family",
+    }
+
+
+def test_pods_that_a_balancing_policy_leaves_out() -> None:
+    """balancing.elf.io/v1beta1: pods of every node; in the node modes those of known nodes."""
+    assert "10.244.1.4" not in dropped(service(), *PODS, balancing())
+    found = dropped(service(), *PODS, node("n1"), balancing(mode="hostPort"))
+    assert found["10.244.1.4"] == "no_node"
+    assert "fd00::5" not in found
+
+
+def test_fixed_addresses_have_nothing_to_say() -> None:
+    """Whatever the author wrote is a backend."""
+    assert dropped(service(), balancing(addresses="203.0.113.9")) == {}
