@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
 SCHEMA = "config.schema.json"
+ALIASES: Mapping[str, str] = {"redirectQosLimit": "redirect_qos_limit"}
+"""Other spellings of a setting."""
 MAX_CONFIG_BYTES = 1 << 20
 DEFAULT_MAP_LIMIT = 1 << 20
 DEFAULT_AFFINITY_LIMIT = 1 << 17
@@ -39,6 +41,8 @@ DEFAULT_MAP_LIMITS: Mapping[str, int] = {
     MapName.AFFINITY.value: DEFAULT_AFFINITY_LIMIT,
     MapName.COUNTERS.value: DEFAULT_MAP_LIMIT + 1,  # one for what has no frontend
     MapName.CGROUPS.value: DEFAULT_CGROUP_LIMIT,
+    MapName.OWNERS.value: DEFAULT_CGROUP_LIMIT,
+    MapName.RATES.value: DEFAULT_MAP_LIMIT + 1,
 }
 
 
@@ -140,7 +144,7 @@ def _check(path: Path, text: str, document: object, root: Node | None) -> None:
     if not found:
         found = [
             (_mark(root, steps), format_path(tuple(steps)), message)
-            for steps, message in _bad_networks(document)
+            for steps, message in (*_bad_networks(document), *_given_twice(document))
         ]
     if found:
         found.sort(key=lambda item: (item[0].line, item[0].column) if item[0] else (0, 0))
@@ -173,6 +177,14 @@ def _bad_networks(document: Any) -> list[tuple[list[str | int], str]]:
             except ValueError as error:
                 found.append(([key, index], f"not a CIDR: {error}"))
     return found
+
+
+def _given_twice(document: Any) -> list[tuple[list[str | int], str]]:
+    return [
+        ([alias], f"the same setting as {name!r}, expected only one of them")
+        for alias, name in ALIASES.items()
+        if alias in document and name in document
+    ]
 
 
 def _mark(node: Node | None, steps: Sequence[str | int]) -> StreamMark | None:
@@ -212,10 +224,12 @@ def _problem(path: Path, lines: Sequence[str], mark: StreamMark | None, where: s
 
 def _convert(document: Mapping[str, Any]) -> dict[str, Any]:
     """A document that passed the schema, as arguments of Settings."""
-    values = dict(document)
+    values = {ALIASES.get(key, key): value for key, value in document.items()}
     rules = {item.name: values.pop(item.name) for item in fields(Rules) if item.name in values}
     if "service_redirect" in rules:
         rules["service_redirect"] = ServiceRedirect(rules["service_redirect"])
+    if "redirect_qos_limit" in rules:
+        rules["redirect_qos_limit"] = int(rules["redirect_qos_limit"])  # JSON Schema: 1.0 is an integer
     for key in ("external_ip_cidrs", "node_port_cidrs"):
         if key in rules:
             rules[key] = _networks(rules[key])

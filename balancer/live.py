@@ -5,24 +5,20 @@ from __future__ import annotations
 import struct
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from balancer import state
 from balancer.config import Settings
-from balancer.desired import lookup
-from balancer.desired.types import AddressFlags, Backend, Desired, Frontend, FrontendKind
-from balancer.errors import NotLoaded
-from balancer.kernel import host
+from balancer.desired.types import Backend, Source
+from balancer.errors import HostError, NotLoaded
 from balancer.kernel.layout import COUNTER_SIZE
 from balancer.kernel.libbpf import possible_cpus
 from balancer.kernel.maps import PinnedMaps
 from balancer.kernel.pins import Generation, Pins, require_access
 from balancer.kernel.reasons import FORWARDING, REJECTING, Reason
 from balancer.model.meta import IPAddress
-from balancer.model.problem import Origin
-from balancer.model.service import Protocol
 from balancer.plan.actual import Actual, read_actual
 from balancer.plan.changes import destination
 from balancer.plan.entries import (
@@ -32,27 +28,18 @@ from balancer.plan.entries import (
     INDEX,
     MEMBER,
     SETTING,
+    FrontendFlag,
     MapName,
     Setting,
-    address_of,
     backend_parts,
     frontend_key_parts,
     group_id,
 )
-from balancer.views import (
-    Explanation,
-    LiveAffinity,
-    LiveBackend,
-    LiveFrontend,
-    Loaded,
-    Outcome,
-)
-
-_UNNAMED = Origin(file="", line=0)
+from balancer.views import LiveAffinity, LiveBackend, LiveFrontend, LivePolicy, Loaded
 
 
 @dataclass(frozen=True, slots=True)
-class _Snapshot:
+class Snapshot:
     """The live maps of one instance and the names that its state file has for them."""
 
     store: PinnedMaps
@@ -77,19 +64,21 @@ def _live_generation(settings: Settings) -> Generation:
 
 
 @contextmanager
-def _snapshot(settings: Settings) -> Iterator[_Snapshot]:
+def snapshot_of(settings: Settings) -> Iterator[Snapshot]:
+    """What is live now, to be read inside the block. Raises NotLoaded when nothing is."""
     names, warning = state.load(settings.state)
     with PinnedMaps(_live_generation(settings).maps) as store:
-        yield _Snapshot(store, read_actual(store), names, warning)
+        yield Snapshot(store, read_actual(store), names, warning)
 
 
 def live_frontends(settings: Settings) -> tuple[LiveFrontend, ...]:
     """Every entry of the frontends map, by address and port."""
-    with _snapshot(settings) as snapshot:
-        return _frontends(snapshot)
+    with snapshot_of(settings) as snapshot:
+        return frontends_of(snapshot)
 
 
-def _frontends(snapshot: _Snapshot) -> tuple[LiveFrontend, ...]:
+def frontends_of(snapshot: Snapshot) -> tuple[LiveFrontend, ...]:
+    """Every entry of the frontends map, by address and port."""
     actual = snapshot.actual
     indexes = [INDEX.pack(entry.counter) for entry in actual.frontends.values()]
     counters = snapshot.store.read(MapName.COUNTERS, indexes)
@@ -101,7 +90,7 @@ def _frontends(snapshot: _Snapshot) -> tuple[LiveFrontend, ...]:
     )
 
 
-def _frontend(key: bytes, snapshot: _Snapshot, counts: dict[Reason, int]) -> LiveFrontend:
+def _frontend(key: bytes, snapshot: Snapshot, counts: dict[Reason, int]) -> LiveFrontend:
     address, port, protocol = frontend_key_parts(key)
     entry = snapshot.actual.logical(key)
     label = snapshot.names.labels.get(destination(address, port, protocol))
@@ -111,15 +100,26 @@ def _frontend(key: bytes, snapshot: _Snapshot, counts: dict[Reason, int]) -> Liv
         protocol=protocol,
         action=ACTION_OF[entry.action],
         kind=label.kind if label else None,
+        source=_source(entry.flags, label),
         object=label.object if label else "",
         port_name=label.port_name if label else "",
         file=label.file if label else "",
         affinity_seconds=entry.affinity_seconds,
+        rate=entry.rate,
         backends=_backends(entry.backends, snapshot.names),
         fallback=_backends(entry.fallback, snapshot.names),
         forwarded=sum(counts[reason] for reason in FORWARDING),
         rejected=sum(counts[reason] for reason in REJECTING),
+        fell_back=counts[Reason.FALLBACK],
+        rate_limited=counts[Reason.RATE_LIMITED],
     )
+
+
+def _source(flags: int, label: state.Label | None) -> Source | None:
+    """A redirect is known by the map; the others only by the state file."""
+    if flags & FrontendFlag.REDIRECT:
+        return Source.LOCAL_REDIRECT
+    return label.source if label else None
 
 
 def _backends(raw: tuple[bytes, ...], names: state.State) -> tuple[Backend, ...]:
@@ -159,9 +159,13 @@ def live_backends(settings: Settings) -> tuple[LiveBackend, ...]:
 
 def live_affinity(settings: Settings) -> tuple[LiveAffinity, ...]:
     """Every record of the affinity map, those that no longer count included."""
-    with _snapshot(settings) as snapshot:
-        names = {group_id(label.group): label.group for label in snapshot.names.labels.values()}
-        seconds = {entry.group: entry.affinity_seconds for entry in snapshot.actual.frontends.values()}
+    with snapshot_of(settings) as snapshot:
+        names = {group_id(group): group for group in _groups(snapshot.names)}
+        seconds = {
+            group: entry.affinity_seconds
+            for entry in snapshot.actual.frontends.values()
+            for group in (entry.group, entry.fallback_group)
+        }
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         found = []
         for key, value in snapshot.store.dump(MapName.AFFINITY).items():
@@ -183,78 +187,41 @@ def live_affinity(settings: Settings) -> tuple[LiveAffinity, ...]:
     return tuple(sorted(found, key=lambda item: (item.group, item.client)))
 
 
-def live_resolve(settings: Settings, address: IPAddress, port: int, protocol: Protocol) -> Explanation:
-    """What a connection from this process's network namespace gets, by the live maps."""
-    with _snapshot(settings) as snapshot:
-        live = {(item.address, item.port, item.protocol): item for item in _frontends(snapshot)}
-        at_home = snapshot.setting(Setting.HOST_NETNS) == host.netns_cookie()
-        desired = _as_desired(snapshot, live)
-        answer = lookup.resolve(desired, address, port, protocol, in_host_netns=at_home)
-        found = answer.frontend
-        return Explanation(
-            address=address,
-            port=port,
-            protocol=protocol,
-            outcome=Outcome(answer.outcome),
-            reason=answer.reason,
-            frontend=live[found.address, found.port, found.protocol] if found else None,
-            source_files=(str(found.origin.file),) if found and found.origin.file else (),
-            notes=(snapshot.warning,) if snapshot.warning else (),
-        )
+def _groups(names: state.State) -> Iterator[str]:
+    """The group of every frontend and of what is beneath it."""
+    for label in names.labels.values():
+        link: state.Label | None = label
+        while link is not None:
+            yield link.group
+            link = link.beneath
 
 
-def _as_desired(snapshot: _Snapshot, live: dict[tuple[IPAddress, int, Protocol], LiveFrontend]) -> Desired:
-    """The live maps in the form that the pure look-up takes; an origin's file holds "file:line"."""
-    frontends = [
-        Frontend(
-            address=item.address,
-            port=item.port,
-            protocol=item.protocol,
-            kind=item.kind or FrontendKind.VIP,
-            object=item.object or "an unknown object",
-            origin=Origin(file=item.file, line=0),
-            group="",
-            port_name=item.port_name,
-            action=item.action,
-            affinity_seconds=item.affinity_seconds,
-            backends=item.backends,
-            fallback=item.fallback,
-        )
-        for item in live.values()
-    ]
-    addresses = {address_of(raw): AddressFlags(flags) for raw, flags in snapshot.actual.addresses.items()}
-    return Desired(frontends=tuple(sorted(frontends, key=lambda item: item.order)), addresses=addresses)
+def live_policies(settings: Settings) -> tuple[LivePolicy, ...]:
+    """What the last pass made of each policy, with the counts of the frontends that the maps still hold.
+
+    Raises HostError if there is no record of a pass to tell from.
+    """
+    with snapshot_of(settings) as snapshot:
+        if snapshot.names.last_pass is None:
+            raise HostError(
+                snapshot.warning or f"no pass is on record in {settings.state}",
+                hint="name the right file with --state, or write it anew with: balancer apply DIRECTORY",
+            )
+        live = {destination(item.address, item.port, item.protocol): item for item in frontends_of(snapshot)}
+        return tuple(_counted(policy, live) for policy in snapshot.names.policies)
 
 
-def file_resolve(loaded: Loaded, address: IPAddress, port: int, protocol: Protocol) -> Explanation:
-    """What a connection from this host would get once these files are applied."""
-    answer = lookup.resolve(loaded.desired, address, port, protocol)
-    found = answer.frontend
-    return Explanation(
-        address=address,
-        port=port,
-        protocol=protocol,
-        outcome=Outcome(answer.outcome),
-        reason=answer.reason,
-        frontend=_planned(found) if found else None,
-        source_files=(str(found.origin),) if found else (),
-        notes=tuple(
-            problem.message for problem in loaded.problems if found and problem.object == found.object
-        ),
+def _counted(policy: LivePolicy, live: Mapping[str, LiveFrontend]) -> LivePolicy:
+    found = [live[name] for name in policy.frontends if name in live]
+    return replace(
+        policy,
+        frontends=tuple(name for name in policy.frontends if name in live),
+        forwarded=sum(item.forwarded for item in found),
+        fell_back=sum(item.fell_back for item in found),
+        rate_limited=sum(item.rate_limited for item in found),
     )
 
 
-def _planned(found: Frontend) -> LiveFrontend:
-    return LiveFrontend(
-        address=found.address,
-        port=found.port,
-        protocol=found.protocol,
-        action=found.action,
-        kind=found.kind,
-        object=found.object,
-        port_name=found.port_name,
-        file=str(found.origin),
-        affinity_seconds=found.affinity_seconds,
-        backends=found.backends,
-        fallback=found.fallback,
-    )
+def file_policies(loaded: Loaded) -> tuple[LivePolicy, ...]:
+    """What would become of each policy on this host once these files are applied."""
+    return state.label_policies(loaded.manifests.cluster, loaded.desired)

@@ -20,10 +20,11 @@ from balancer.config import Settings
 from balancer.desired.compute import compute as compute_desired
 from balancer.desired.types import Desired, Host
 from balancer.errors import CapacityExceeded, HostError, NotConverged
+from balancer.explain import file_resolve, live_resolve
 from balancer.kernel import dataplane, host, lock, mounts
 from balancer.kernel.maps import PinnedMaps
 from balancer.kernel.pins import Generation, Pins, require_access
-from balancer.live import file_resolve, live_affinity, live_backends, live_frontends, live_resolve
+from balancer.live import file_policies, live_affinity, live_backends, live_frontends, live_policies
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.placement import Placement, place_pods
 from balancer.plan.actual import Actual, read_actual
@@ -44,10 +45,12 @@ __all__ = [
     "compute",
     "detach",
     "doctor",
+    "file_policies",
     "file_resolve",
     "live_affinity",
     "live_backends",
     "live_frontends",
+    "live_policies",
     "live_resolve",
     "status",
 ]
@@ -225,7 +228,12 @@ class Reconciler:
         )
         problems = tuple(sorted({*loaded.problems, *result.problems}, key=_order))
         kept = state.State(
-            last_pass=last, labels=labels, nodes=nodes, problems=problems, stale_files=loaded.stale_files
+            last_pass=last,
+            labels=labels,
+            nodes=nodes,
+            policies=state.label_policies(loaded.manifests.cluster, desired),
+            problems=problems,
+            stale_files=loaded.stale_files,
         )
         try:
             state.save(self._settings.state, kept)

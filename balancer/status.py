@@ -17,7 +17,7 @@ from balancer.live import by_reason
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.plan.actual import Actual, read_actual
 from balancer.plan.entries import INDEX, MapName
-from balancer.views import Attachment, Check, Level, MapFill, Status
+from balancer.views import Attachment, Check, Level, MapFill, PolicyCount, Status
 
 
 def status(settings: Settings) -> Status:
@@ -30,9 +30,11 @@ def status(settings: Settings) -> Status:
         origin = Origin(file=str(settings.state), line=0)
         problems = (*problems, Problem(origin=origin, severity=Severity.WARNING, message=warning))
     live = pins.live()
+    in_force = sum(policy.in_force for policy in names.policies) if live else 0
     told = Status(
         loaded=live is not None,
         last_pass=names.last_pass,
+        policies=PolicyCount(in_force=in_force, not_in_force=len(names.policies) - in_force),
         problems=problems,
         stale_files=names.stale_files,
         holder=lock.holder(settings.bpffs),
@@ -85,6 +87,8 @@ def _fill(store: PinnedMaps, actual: Actual) -> tuple[MapFill, ...]:
         MapName.AFFINITY: len(store.dump(MapName.AFFINITY)),
         MapName.COUNTERS: len(actual.frontends) + 1,
         MapName.CGROUPS: len(actual.cgroups),
+        MapName.OWNERS: len(actual.owners),
+        MapName.RATES: len(actual.frontends) + 1,
     }
     return tuple(
         MapFill(name=name, used=count, capacity=store.capacity(name)) for name, count in used.items()

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from balancer.desired.lookup import Outcome as Outcome  # shown as it is worked out
-from balancer.desired.types import Action, Backend, Desired, FrontendKind
+from balancer.desired.types import Action, Backend, Desired, FrontendKind, Source
 from balancer.model.meta import IPAddress
 from balancer.model.problem import Problem
 from balancer.model.service import Protocol
@@ -61,9 +61,13 @@ class PassResult:
 class LiveFrontend:
     """One entry of the frontends map, with what is known of where it comes from.
 
-    `kind` is None, and `object`, `port_name` and `file` ("a.yaml:12") are "", when the state file does
-    not say. A backend's node is None when it is not known. `forwarded` and `rejected` count
-    connections (for UDP, datagrams of unconnected sockets too) since the frontend was written.
+    `kind` and `source` are None, and `object`, `port_name` and `file` ("a.yaml:12") are "", when the
+    state file does not say. A backend's node is None when it is not known. `fallback` is what the next
+    lower priority gives, `rate` the connections per second that a local redirect takes, 0 for no limit.
+
+    `forwarded` and `rejected` count connections (for UDP, datagrams of unconnected sockets too) since
+    the frontend was written. Of those forwarded, `fell_back` came from the redirect's own backends and
+    `rate_limited` were above the rate; both got the fallback.
     """
 
     address: IPAddress
@@ -71,14 +75,18 @@ class LiveFrontend:
     protocol: Protocol
     action: Action
     kind: FrontendKind | None = None
+    source: Source | None = None
     object: str = ""
     port_name: str = ""
     file: str = ""
     affinity_seconds: int = 0
+    rate: int = 0
     backends: tuple[Backend, ...] = ()
     fallback: tuple[Backend, ...] = ()
     forwarded: int = 0
     rejected: int = 0
+    fell_back: int = 0
+    rate_limited: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +119,74 @@ class LiveAffinity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LivePolicy:
+    """What became of one policy on this host.
+
+    `file` is "a.yaml:12". `target` is what it is for: "Service default/web" or an address, "" when not
+    known. `applies` says whether it is meant for this host and takes part, `reason` why not or what
+    keeps it from having an effect. `frontends` ("address:port/PROTOCOL") are those that it decides now,
+    `backends` ("address:port") where it sends their connections.
+
+    The counts are those of `LiveFrontend`, added up over its frontends; None when no kernel was asked.
+    """
+
+    kind: str
+    name: str
+    file: str
+    applies: bool
+    reason: str = ""
+    target: str = ""
+    frontends: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    forwarded: int | None = None
+    fell_back: int | None = None
+    rate_limited: int | None = None
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it decides what some destination gets."""
+        return bool(self.frontends)
+
+    @property
+    def object(self) -> str:
+        """As a frontend names what decides it."""
+        return f"{self.kind} {self.name}"
+
+
+class Use(enum.StrEnum):
+    """USED: what connections get. FALLBACK: what a local redirect's own backends, and connections above
+    its rate, get. UNUSED: takes over once what is above it goes.
+    """
+
+    USED = "used"
+    FALLBACK = "fallback"
+    UNUSED = "unused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLink:
+    """One of the objects that answer for a destination. `source` and `kind` are None, and texts "", when
+    not known; `backends` is None where the live maps do not hold them.
+    """
+
+    use: Use
+    source: Source | None
+    kind: FrontendKind | None
+    object: str
+    port_name: str
+    file: str
+    action: Action
+    backends: tuple[Backend, ...] | None = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """What a connection from this host to one destination gets, and why.
 
-    `reason` is one sentence. `frontend` is the entry that decided, None when none did. `source_files`
-    are the places ("a.yaml:12") that say so; `notes` is whatever else an operator should know.
+    `reason` is one sentence. `frontend` is the entry that decided, None when none did. `chain` is what
+    answers for the destination, from the object that decided down to the lowest priority.
+    `source_files` are the places ("a.yaml:12") that say so; `notes` is whatever else an operator should
+    know.
     """
 
     address: IPAddress
@@ -124,6 +195,7 @@ class Explanation:
     outcome: Outcome
     reason: str
     frontend: LiveFrontend | None = None
+    chain: tuple[ChainLink, ...] = ()
     source_files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -165,10 +237,19 @@ class LastPass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyCount:
+    """How many policies decide what some destination gets, and how many do not."""
+
+    in_force: int = 0
+    not_in_force: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The truth of the kernel. `build_id` is "" when nothing is loaded. `counters` is connections by
-    reason. `stale_files` are those that are served from their last good content. `holder` says who
-    holds the lock, "" when nobody does.
+    """The truth of the kernel. `build_id` is "" when nothing is loaded. `policies` counts those of the
+    last pass; none is in force when nothing is loaded. `counters` is connections by reason.
+    `stale_files` are those that are served from their last good content. `holder` says who holds the
+    lock, "" when nobody does.
     """
 
     loaded: bool
@@ -176,6 +257,7 @@ class Status:
     attachments: tuple[Attachment, ...] = ()
     maps: tuple[MapFill, ...] = ()
     last_pass: LastPass | None = None
+    policies: PolicyCount = field(default_factory=PolicyCount)
     counters: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     stale_files: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         LiveAffinity,
         LiveBackend,
         LiveFrontend,
+        LivePolicy,
         Loaded,
         PassResult,
         Status,
@@ -64,6 +65,10 @@ class Facade(Protocol):
     def live_backends(self, settings: Settings) -> tuple[LiveBackend, ...]: ...
 
     def live_affinity(self, settings: Settings) -> tuple[LiveAffinity, ...]: ...
+
+    def live_policies(self, settings: Settings) -> tuple[LivePolicy, ...]: ...
+
+    def file_policies(self, loaded: Loaded) -> tuple[LivePolicy, ...]: ...
 
     def live_resolve(
         self, settings: Settings, address: IPAddress, port: int, protocol: IPProtocol

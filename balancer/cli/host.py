@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from balancer.cli.options import example, option, output_option, with_settings
+from balancer.cli.options import example, from_option, output_option, with_settings
+from balancer.cli.sources import load_sources
 from balancer.cli.target import Target, parse_target
 from balancer.errors import Exit
 from balancer.report import jsonable, text
-from balancer.report.console import emit_json, emit_lines, emit_table, message, show_problems
+from balancer.report.console import emit_json, emit_lines, emit_table, show_problems
 
 if TYPE_CHECKING:
     from balancer.config import Settings
@@ -53,14 +54,7 @@ def status(ctx: click.Context, *, settings: Settings, output: str) -> None:
     ),
 )
 @click.argument("destination", callback=parse_target, metavar="ADDR:PORT[/PROTO]")
-@option(
-    "--from",
-    "sources",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="PATH",
-    help="Answer from these manifests instead of the live maps; may be repeated, needs no root.",
-)
+@from_option
 @with_settings
 @output_option
 @click.pass_context
@@ -71,10 +65,7 @@ def explain(
     facade = ctx.obj()
     asked = (destination.address, destination.port, destination.protocol)
     if sources:
-        loaded = facade.compute(None, sources, settings)
-        if loaded.problems:
-            message(f"balancer: {text.problem_count(loaded.problems)} in these files, see balancer validate")
-        found = facade.file_resolve(loaded, *asked)
+        found = facade.file_resolve(load_sources(facade, sources, settings), *asked)
     else:
         found = facade.live_resolve(settings, *asked)
     if output == "json":

@@ -1,17 +1,20 @@
-"""get: tables read from the live maps."""
+"""get: tables read from the live maps, and what became of policies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from balancer.cli.options import example, output_option, with_settings
+from balancer.cli.options import example, from_option, output_option, with_settings
+from balancer.cli.sources import load_sources
 from balancer.report import jsonable, text
 from balancer.report.console import Table, emit_json, emit_table
 
 if TYPE_CHECKING:
+    from balancer.cli.facade import Facade
     from balancer.config import Settings
 
 
@@ -48,6 +51,28 @@ def backends(ctx: click.Context, *, settings: Settings, output: str) -> None:
 def affinity(ctx: click.Context, *, settings: Settings, output: str) -> None:
     """List which client (a network namespace) is kept on which backend, and for how long."""
     _show("affinity", ctx.obj().live_affinity(settings), text.affinity_table, output)
+
+
+@get.command(
+    short_help="What became of each policy.",
+    epilog=example(
+        "balancer get policies", "balancer get policies --node edge-1 --from /etc/balancer/manifests"
+    ),
+)
+@from_option
+@with_settings
+@output_option
+@click.pass_context
+def policies(ctx: click.Context, *, sources: tuple[Path, ...], settings: Settings, output: str) -> None:
+    """List every policy: whether it applies on this host, what it decides, where it sends connections, and
+    why not.
+    """
+    facade: Facade = ctx.obj()
+    if sources:
+        found = facade.file_policies(load_sources(facade, sources, settings))
+    else:
+        found = facade.live_policies(settings)
+    _show("policies", found, text.policies_table, output)
 
 
 def _show(name: str, found: Sequence[Any], table: Callable[[Any], Table], output: str) -> None:

@@ -48,6 +48,15 @@ paths_argument = click.argument(
     type=click.Path(path_type=Path),
 )
 
+from_option = option(
+    "--from",
+    "sources",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Answer from these manifests instead of the live maps; may be repeated, needs no root.",
+)
+
 
 def with_settings(command: Command) -> Command:
     """Adds the options that make up Settings and passes them on as one `settings` argument."""

@@ -124,6 +124,9 @@ def _state_json(state: FrontendState | None) -> dict[str, Any] | None:
     return {
         "action": state.action.value,
         "affinity_seconds": state.affinity_seconds,
+        "rate": state.rate,
+        "redirect": state.redirect,
         "backends": [{"address": str(address), "port": port} for address, port in state.backends],
         "fallback": [{"address": str(address), "port": port} for address, port in state.fallback],
+        "fallback_action": state.fallback_action.value,
     }

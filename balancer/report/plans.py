@@ -80,19 +80,36 @@ def _state(state: FrontendState) -> str:
         parts.append("to " + ", ".join(endpoint_text(*target) for target in state.backends))
     if state.affinity_seconds:
         parts.append(f"affinity {state.affinity_seconds} s")
-    if state.fallback:
-        parts.append("else " + ", ".join(endpoint_text(*target) for target in state.fallback))
+    if state.redirect:
+        parts.append("local redirect" + (f" of {rate_text(state.rate)}" if state.rate else ""))
+    fallback = ", ".join(endpoint_text(*target) for target in state.fallback)
+    if state.redirect:
+        parts.append(f"else {fallback or state.fallback_action}")
+    elif fallback:
+        parts.append(f"in place of {fallback}")
     return "  ".join(parts)
 
 
+def rate_text(rate: int) -> str:
+    return f"{rate}/s" if rate else "no limit"
+
+
 def _difference(before: FrontendState, after: FrontendState) -> str:
-    """Only what is not the same on both sides, in the order action, backends, affinity, fallback."""
+    """Only what is not the same on both sides, in the order action, backends, affinity, redirect, rate,
+    fallback.
+    """
     parts = []
     if before.action is not after.action:
         parts.append(f"{before.action} -> {after.action}")
     parts += _moved("", before.backends, after.backends)
     if before.affinity_seconds != after.affinity_seconds:
         parts.append(f"affinity {before.affinity_seconds} -> {after.affinity_seconds} s")
+    if before.redirect is not after.redirect:
+        parts.append("now a local redirect" if after.redirect else "no local redirect any more")
+    if before.rate != after.rate:
+        parts.append(f"rate {rate_text(before.rate)} -> {rate_text(after.rate)}")
+    if before.fallback_action is not after.fallback_action:
+        parts.append(f"fallback {before.fallback_action} -> {after.fallback_action}")
     parts += _moved("fallback ", before.fallback, after.fallback)
     return "  ".join(parts) or "entry rewritten"
 

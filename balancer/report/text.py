@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from balancer.desired.types import Action, Source
 from balancer.model.problem import Problem
 from balancer.plan.changes import destination
 from balancer.report.console import Table
-from balancer.report.plans import backends_text, endpoint_text, object_text, plural
+from balancer.report.plans import backends_text, endpoint_text, object_text, plural, rate_text
 from balancer.views import (
     Attachment,
+    ChainLink,
     Check,
     Explanation,
     Level,
     LiveAffinity,
     LiveBackend,
     LiveFrontend,
+    LivePolicy,
     Status,
+    Use,
 )
 
 
@@ -76,12 +80,36 @@ def affinity_table(records: Sequence[LiveAffinity]) -> Table:
     return Table(headers=("CLIENT", "GROUP", "BACKEND", "LAST SEEN", "EXPIRES"), rows=rows)
 
 
+def policies_table(policies: Sequence[LivePolicy]) -> Table:
+    """APPLIES is about this host; a policy that applies and has a reason has no effect, or not all of it."""
+    rows = tuple(
+        (
+            item.object,
+            item.target or "-",
+            "yes" if item.applies else "no",
+            ", ".join(item.frontends) or "-",
+            ", ".join(item.backends) or "-",
+            *("-" if count is None else str(count) for count in _counts(item)),
+            item.reason or "-",
+            item.file,
+        )
+        for item in policies
+    )
+    headers = ("POLICY", "FOR", "APPLIES", "FRONTENDS", "BACKENDS", "FORWARDED", "FELL BACK", "RATE LIMITED")
+    return Table(headers=(*headers, "REASON", "FILE"), rows=rows)
+
+
+def _counts(item: LivePolicy) -> tuple[int | None, int | None, int | None]:
+    return item.forwarded, item.fell_back, item.rate_limited
+
+
 def explanation_lines(found: Explanation) -> Iterator[str]:
     """The outcome first, then why, then where it is written."""
     yield f"{destination(found.address, found.port, found.protocol)}: {found.outcome}"
     yield _field("because", found.reason)
     if found.frontend is not None:
         yield from _frontend_fields(found.frontend)
+    yield from _chain_lines(found)
     for place in found.source_files:
         yield _field("source", place)
     for note in found.notes:
@@ -93,14 +121,57 @@ def _frontend_fields(frontend: LiveFrontend) -> Iterator[str]:
     yield _field("frontend", f"{name} ({frontend.kind})" if frontend.kind else name)
     if frontend.object:
         yield _field("object", object_text(frontend.object, frontend.port_name))
-    for label, backends in (("backend", frontend.backends), ("fallback", frontend.fallback)):
-        for backend in backends:
-            node = f" on {backend.node}" if backend.node else ""
-            yield _field(label, endpoint_text(backend.address, backend.port) + node)
+    for backend in frontend.backends:
+        node = f" on {backend.node}" if backend.node else ""
+        yield _field("backend", endpoint_text(backend.address, backend.port) + node)
     if frontend.affinity_seconds:
         yield _field("affinity", f"one client stays on one backend for {frontend.affinity_seconds} s")
     if frontend.forwarded or frontend.rejected:
-        yield _field("counted", f"{frontend.forwarded} forwarded, {frontend.rejected} rejected")
+        yield _field("counted", _counted(frontend))
+
+
+def _counted(frontend: LiveFrontend) -> str:
+    said = f"{frontend.forwarded} forwarded, {frontend.rejected} rejected"
+    if frontend.source is Source.LOCAL_REDIRECT:
+        said += f"; {frontend.fell_back} of its own backends, {frontend.rate_limited} above the rate"
+    return said
+
+
+def _chain_lines(found: Explanation) -> Iterator[str]:
+    """Each object that answers here, the one that is used first; nothing where no policy has a part."""
+    top = found.chain[0] if found.chain else None
+    redirect = top is not None and top.source is Source.LOCAL_REDIRECT
+    if len(found.chain) < 2 and not redirect:
+        return
+    rate = found.frontend.rate if found.frontend else 0
+    for number, link in enumerate(found.chain, start=1):
+        who = f"{link.source or 'unknown'}: {object_text(link.object, link.port_name)}"
+        yield _field("chain" if number == 1 else "", f"{number}. {who}{_place(link)}: {_answer(link)}")
+        yield _field("", f"   {link.use}: {_use_text(link.use, redirect=redirect, rate=rate)}")
+    if redirect and len(found.chain) == 1:
+        yield _field("", f"   {Use.FALLBACK}: {_use_text(Use.FALLBACK, redirect=True, rate=rate)}: refuse")
+
+
+def _place(link: ChainLink) -> str:
+    return f" ({link.file})" if link.file else ""
+
+
+def _answer(link: ChainLink) -> str:
+    if link.action is not Action.FORWARD or link.backends is None:
+        return link.action.value
+    return f"{link.action} to {backends_text(link.backends)}"
+
+
+def _use_text(use: Use, *, redirect: bool, rate: int) -> str:
+    """Which connections get a link of the chain; `redirect` says whether a local redirect is on top."""
+    limit = rate_text(rate)
+    if use is Use.UNUSED:
+        return "no connections, as long as what is above decides"
+    if use is Use.FALLBACK:
+        return "connections of the redirect's own backends" + (f" and those above {limit}" if rate else "")
+    if not redirect:
+        return "all connections"
+    return (f"connections up to {limit}" if rate else "all connections") + " but those of its own backends"
 
 
 def _field(label: str, value: str) -> str:
@@ -120,6 +191,7 @@ def status_lines(status: Status) -> Iterator[str]:
             f"last pass  {last.time.isoformat(timespec='seconds')}: {last.result}, {plural(last.frontends, 'frontend')} "
             f"from {plural(last.files, 'file')}, {plural(last.changes, 'change')} in {last.seconds:.3f} s"
         )
+    yield f"policies   {status.policies.in_force} in force, {status.policies.not_in_force} not in force"
     yield f"lock       {'held by ' + status.holder if status.holder else 'free'}"
     yield f"problems   {problem_count(status.problems)}"
     for file in status.stale_files:

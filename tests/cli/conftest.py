@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from harness import schemas
 
 import balancer.cli
 from cli.fakes import FakeFacade
 
-SCHEMAS = Path(balancer.cli.__file__).parents[2] / "schemas"
 Run = Callable[..., Result]
 
 
@@ -41,24 +39,13 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     return call
 
 
-def registry() -> Registry[Any]:
-    """Every schema under its own $id, as they refer to each other."""
-    found = [json.loads(path.read_text()) for path in SCHEMAS.glob("*.schema.json")]
-    return Registry().with_resources((each["$id"], Resource.from_contents(each)) for each in found)
-
-
 @pytest.fixture
 def valid_json() -> Callable[[Result, str], Any]:
     """Parses stdout and checks it against `schemas/<name>.schema.json`."""
 
     def check(result: Result, name: str) -> Any:
         value = json.loads(result.stdout)
-        schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
-        Draft202012Validator.check_schema(schema)
-        validator = Draft202012Validator(
-            schema, registry=registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
-        )
-        validator.validate(value)
+        schemas.check(name, value)
         return value
 
     return check

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from balancer.config import Settings
-from balancer.desired.types import Action, Backend, Desired, Frontend, FrontendKind
+from balancer.desired.types import Action, Backend, Desired, Frontend, FrontendKind, Source
 from balancer.errors import BalancerError
 from balancer.manifests import FileObjects, Manifests
 from balancer.model.cluster import Cluster
@@ -21,6 +21,7 @@ from balancer.plan.diff import Change, FrontendState, Plan, Verb, Write, WriteKi
 from balancer.plan.steps import Step
 from balancer.views import (
     Attachment,
+    ChainLink,
     Check,
     Explanation,
     LastPass,
@@ -28,11 +29,14 @@ from balancer.views import (
     LiveAffinity,
     LiveBackend,
     LiveFrontend,
+    LivePolicy,
     Loaded,
     MapFill,
     Outcome,
     PassResult,
+    PolicyCount,
     Status,
+    Use,
 )
 
 VIP = ip_address("10.96.0.10")
@@ -62,6 +66,7 @@ LIVE = LiveFrontend(
     protocol=Protocol.TCP,
     action=Action.FORWARD,
     kind=FrontendKind.CLUSTER_IP,
+    source=Source.SERVICE,
     object="Service default/web",
     port_name="http",
     file="a.yaml:12",
@@ -69,9 +74,29 @@ LIVE = LiveFrontend(
     backends=BACKENDS,
     forwarded=7,
 )
+REDIRECT = LivePolicy(
+    kind="LocalRedirectPolicy",
+    name="dns",
+    file="b.yaml:4",
+    applies=True,
+    target="Service default/web",
+    frontends=("10.96.0.10:80/TCP",),
+    backends=("10.244.1.5:8080",),
+)
+WAITING = LivePolicy(
+    kind="BalancingPolicy", name="far", file="c.yaml:1", applies=False, reason="no such service", target=""
+)
 OLD = FrontendState(action=Action.FORWARD, backends=((ip_address("10.244.1.4"), 8080),))
 NEW = FrontendState(action=Action.FORWARD, affinity_seconds=60, backends=((POD, 8080),))
 SYNCHRONIZE = Write(step=Step.SYNCHRONIZE, kind=WriteKind.SYNCHRONIZE)
+
+
+def link(use: Use, source: Source, name: str, **fields: Any) -> ChainLink:
+    """A link of a chain that forwards to BACKENDS unless `fields` say otherwise."""
+    known: dict[str, Any] = {"action": Action.FORWARD, "backends": BACKENDS, "port_name": ""} | fields
+    return ChainLink(
+        use=use, source=source, kind=FrontendKind.CLUSTER_IP, object=name, file="a.yaml:1", **known
+    )
 
 
 def change(verb: Verb, address: str = "10.96.0.10", protocol: Protocol = Protocol.TCP) -> Change:
@@ -143,6 +168,9 @@ class FakeFacade:
     healthy: bool = True
     levels: tuple[Level, ...] = (Level.OK, Level.WARN)
     counters: Mapping[str, int] = field(default_factory=lambda: {"forward": 12, "refuse": 1})
+    policies: tuple[LivePolicy, ...] = (REDIRECT, WAITING)
+    frontend: LiveFrontend = LIVE
+    chain: tuple[ChainLink, ...] = ()
     settings: Settings | None = None
     after_apply: Callable[[int], None] = lambda _count: None
     calls: list[str] = field(default_factory=list)
@@ -177,6 +205,14 @@ class FakeFacade:
             LiveAffinity(**{**record, "group": ""}, last_seen_seconds_ago=99.0, expires_in_seconds=0.0),
         )
 
+    def live_policies(self, settings: Settings) -> tuple[LivePolicy, ...]:
+        self.fail()
+        return tuple(replace(item, forwarded=9, fell_back=2, rate_limited=1) for item in self.policies)
+
+    def file_policies(self, loaded: Loaded) -> tuple[LivePolicy, ...]:
+        self.calls.append("file_policies")
+        return self.policies
+
     def live_resolve(self, settings: Settings, address: Any, port: int, protocol: Protocol) -> Explanation:
         self.calls.append(f"live_resolve {address} {port} {protocol}")
         return Explanation(
@@ -191,7 +227,8 @@ class FakeFacade:
             protocol=protocol,
             outcome=Outcome.FORWARD,
             reason="a ClusterIP of Service default/web",
-            frontend=LIVE,
+            frontend=self.frontend,
+            chain=self.chain,
             source_files=("a.yaml:12",),
             notes=("one endpoint is not ready",),
         )
@@ -213,6 +250,7 @@ class FakeFacade:
                 files=1,
                 changes=2,
             ),
+            policies=PolicyCount(in_force=2, not_in_force=1),
             counters=self.counters,
             problems=(WARNING,),
             stale_files=("b.yaml",),

@@ -29,6 +29,32 @@ spec:
   clusterIP: 10.96.0.11
   ports: [{port: 99999}]
 """
+POLICIES = """\
+apiVersion: balancing.elf.io/v1beta1
+kind: LocalRedirectPolicy
+metadata: {name: near}
+spec:
+  frontend: {serviceMatcher: {namespace: default, serviceName: web}}
+  backend:
+    endpointSelector: {matchLabels: {app: web}}
+    toPorts: [{port: "9090", protocol: TCP, name: http}]
+---
+apiVersion: balancing.elf.io/v1beta1
+kind: BalancingPolicy
+metadata: {name: far}
+spec:
+  frontend: {serviceMatcher: {namespace: default, serviceName: web}}
+  backend:
+    addressEndpoint:
+      addresses: [192.0.2.7]
+      toPorts: [{port: "80", protocol: TCP, name: http}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-n1, namespace: default, labels: {app: web}}
+spec: {nodeName: n1}
+status: {podIP: 10.244.1.9, podIPs: [{ip: 10.244.1.9}], conditions: [{type: Ready, status: "True"}]}
+"""
 
 
 @pytest.fixture
@@ -37,6 +63,13 @@ def manifests(run) -> str:
     Path("dir").mkdir()
     Path("dir/web.yaml").write_text(MANIFESTS)
     return "dir"
+
+
+@pytest.fixture
+def policies(manifests) -> str:
+    """The same directory with a policy of each kind on the service, and a pod of node n1 for one."""
+    Path(manifests, "policies.yaml").write_text(POLICIES)
+    return manifests
 
 
 def test_plan_from_empty(run, manifests, valid_json):
@@ -109,3 +142,55 @@ def test_apply_of_broken_manifests_never_looks_at_the_kernel(run, manifests, val
     Path("dir/bad.yaml").write_text(BROKEN)
     value = valid_json(run("apply", manifests, "-o", "json", "--bpffs", "/nowhere", code=3), "apply")
     assert value["result"] == "refused"
+
+
+def test_plan_from_empty_with_policies(run, policies, valid_json):
+    """localRedirect goes before balancing, which goes before the service; the loser is the fallback."""
+    value = valid_json(run("plan", "--from-empty", policies, "-o", "json", "--node", "n1"), "plan")
+    (shown,) = value["frontends"]
+    assert (shown["source"], shown["object"]) == ("localRedirect", "LocalRedirectPolicy near")
+    assert shown["file"] == "dir/policies.yaml:1"
+    assert [item["address"] for item in shown["backends"]] == ["10.244.1.9"]
+    assert [item["address"] for item in shown["fallback"]] == ["192.0.2.7"]
+    (shown,) = valid_json(run("plan", "--from-empty", policies, "-o", "json", "--node", "n2"), "plan")[
+        "frontends"
+    ]
+    assert (shown["source"], len(shown["fallback"])) == ("balancing", 2)
+
+
+def test_validate_counts_policies(run, policies):
+    said = run("validate", policies).stdout.splitlines()[-1]
+    assert "1 LocalRedirectPolicy, 1 BalancingPolicy; 0 errors" in said
+
+
+def test_get_policies_from_files(run, policies, valid_json):
+    value = valid_json(
+        run("get", "policies", "--from", policies, "--node", "n1", "-o", "json"), "get-policies"
+    )
+    far, near = value["policies"]
+    assert (near["name"], near["applies"], near["reason"]) == ("near", True, "")
+    assert (near["target"], near["file"]) == ("Service default/web", "dir/policies.yaml:1")
+    assert near["frontends"] == ["10.96.0.10:80/TCP"]
+    assert near["backends"] == ["10.244.1.9:9090"]
+    assert (far["name"], far["frontends"]) == ("far", [])
+    assert "LocalRedirectPolicy near" in far["reason"]
+
+
+def test_explain_from_files_shows_the_chain(run, policies, valid_json):
+    value = valid_json(
+        run("explain", "10.96.0.10:80", "--from", policies, "--node", "n1", "-o", "json"), "explain"
+    )
+    assert [(item["use"], item["object"], item["file"]) for item in value["chain"]] == [
+        ("used", "LocalRedirectPolicy near", "dir/policies.yaml:1"),
+        ("fallback", "BalancingPolicy far", "dir/policies.yaml:10"),
+        ("unused", "Service default/web", "dir/web.yaml:1"),
+    ]
+
+
+def test_explain_from_files_says_why_a_policy_has_no_part(run, policies, valid_json):
+    """On a host without a pod of the redirect's, the next priority answers."""
+    args = ("explain", "10.96.0.10:80", "--from", policies, "--node", "n2", "-o", "json")
+    value = valid_json(run(*args), "explain")
+    assert [item["source"] for item in value["chain"]] == ["balancing", "service"]
+    (note,) = (note for note in value["notes"] if note.startswith("LocalRedirectPolicy near"))
+    assert note.startswith("LocalRedirectPolicy near (dir/policies.yaml:1) has no part in this: no ready pod")

@@ -8,7 +8,7 @@ from balancer.errors import NotLoaded
 from balancer.views import Level
 
 
-@pytest.mark.parametrize("what", ["frontends", "backends", "affinity"])
+@pytest.mark.parametrize("what", ["frontends", "backends", "affinity", "policies"])
 def test_get_json_matches_its_schema(run, facade, valid_json, what):
     value = valid_json(run("get", what, "-o", "json"), f"get-{what}")
     assert list(value) == [what]
@@ -42,6 +42,7 @@ def test_status_text_says_everything_in_one_screen(run, facade):
         "loaded, build 3f2a",
         "2 of 2 hooks",
         "2024-05-01T12:00:00+00:00: converged",
+        "policies   2 in force, 1 not in force",
         "held by pid 7 (balancer watch)",
         "stale      b.yaml",
         "25.0 %",
@@ -60,6 +61,7 @@ def test_status_exits_6_when_a_hook_is_not_in_effect(run, facade):
 def test_status_json_matches_its_schema(run, facade, valid_json):
     value = valid_json(run("status", "-o", "json"), "status")
     assert value["counters"] == {"forward": 12, "refuse": 1}
+    assert value["policies"] == {"in_force": 2, "not_in_force": 1}
     assert value["last_pass"]["time"] == "2024-05-01T12:00:00+00:00"
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from balancer.desired.types import Action
 from balancer.plan.diff import Verb
-from cli.fakes import ERROR, FRONTEND, change, loaded_of, plan_of
+from cli.fakes import ERROR, FRONTEND, NEW, OLD, change, loaded_of, plan_of
 
 
 def test_each_change_is_a_line_and_the_summary_is_last(run, facade):
@@ -46,6 +49,14 @@ def test_json_of_a_difference_matches_its_schema(run, facade, valid_json):
     assert value["changes"][1]["after"] is None
 
 
+def test_json_of_a_redirect_says_when_the_fallback_counts(run, facade, valid_json):
+    redirect = replace(NEW, redirect=True, rate=5, fallback=OLD.backends, fallback_action=Action.FORWARD)
+    facade.plan = plan_of(replace(change(Verb.CHANGE), after=redirect))
+    after = valid_json(run("plan", "dir", "-o", "json"), "plan")["changes"][0]["after"]
+    assert (after["redirect"], after["rate"], after["fallback_action"]) == (True, 5, "forward")
+    assert after["fallback"] == [{"address": "10.244.1.4", "port": 8080}]
+
+
 def test_from_empty_json_has_exactly_the_stable_fields_in_order(run, facade, valid_json):
     facade.loaded = loaded_of(ERROR)
     value = valid_json(run("plan", "--from-empty", "dir", "-o", "json", code=3), "plan")
@@ -76,8 +87,6 @@ def test_from_empty_text_is_a_table_and_never_takes_the_lock(run, facade):
 
 
 def test_a_wide_table_is_not_cut_for_a_pipe(run, facade):
-    from dataclasses import replace
-
     wide = replace(FRONTEND, object="Service default/" + "w" * 500)
     facade.loaded = loaded_of(frontends=[wide])
     assert "w" * 500 in run("plan", "--from-empty", "dir", env={"COLUMNS": "40"}).stdout

@@ -85,6 +85,10 @@ class Balancer:
             flat.extend([group] if isinstance(group, dict) else group)
         (self.manifests / "objects.yaml").write_text(to_yaml(flat))
 
+    def add(self, file: str, *objects: Object) -> None:
+        """One more file beside those that `write` made."""
+        (self.manifests / file).write_text(to_yaml(objects))
+
     def apply(self, *objects: Object | Sequence[Object], code: int = 0) -> Result:
         """Replace the manifests and apply them; tests follow each other, so the deletion brake is off."""
         self.write(*objects)

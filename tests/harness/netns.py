@@ -95,6 +95,12 @@ class Network:
         self._hosts[name] = addresses
         return name
 
+    def announce(self, host: str, *addresses: str) -> None:
+        """More addresses of a host (by its namespace), off the wire, known to every host added so far."""
+        add_addresses(host, addresses)
+        for address in addresses:
+            self._add_routes(host, address)
+
     def add_pod(self, label: str, node: str, *addresses: str) -> str:
         """A pod behind the host with namespace `node`, known to every host added so far; returns its namespace."""
         name = self._stack.enter_context(namespace(label))
@@ -111,15 +117,23 @@ class Network:
     def _route(self, pod: str, node: str, port: str, address: str) -> None:
         """IPv6 neighbours are found on the link alone, so the pod's IPv6 gateway is a link-local address."""
         six = ":" in address
-        (of_node,) = (own for own in self._hosts[node] if (":" in own) == six)
-        gateway = "fe80::1" if six else of_node
+        gateway = "fe80::1" if six else self._on_wire(node, address)
         if six:
             _ip(f"addr add {gateway}/64 dev {port} nodad", netns=node)
         _ip(f"route add {gateway} dev eth0", f"route add default via {gateway} dev eth0", netns=pod)
         _ip(f"route add {address} dev {port}", netns=node)
+        self._add_routes(node, address)
+
+    def _on_wire(self, host: str, address: str) -> str:
+        """The host's own address of the same family."""
+        (own,) = (own for own in self._hosts[host] if (":" in own) == (":" in address))
+        return own
+
+    def _add_routes(self, owner: str, address: str) -> None:
+        """From every other host to an address behind `owner`."""
         for host in self._hosts:
-            if host != node:
-                _ip(f"route add {address} via {of_node}", netns=host)
+            if host != owner:
+                _ip(f"route add {address} via {self._on_wire(owner, address)}", netns=host)
 
 
 @contextlib.contextmanager

@@ -135,14 +135,20 @@ def endpoints_object(
     return {"apiVersion": "v1", "kind": "Endpoints", "metadata": meta, "subsets": [subset]}
 
 
-def node(name: str, *addresses: str, zone: str | None = None) -> Object:
+def node(
+    name: str,
+    *addresses: str,
+    zone: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Object:
     """A Node with InternalIP addresses."""
-    labels = {"kubernetes.io/hostname": name, **({"topology.kubernetes.io/zone": zone} if zone else {})}
+    own = {"kubernetes.io/hostname": name, **({"topology.kubernetes.io/zone": zone} if zone else {})}
     status = {"addresses": [{"type": "InternalIP", "address": address} for address in addresses]}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": labels},
+        "metadata": _given(name=name, labels={**own, **(labels or {})}, annotations=annotations),
         "status": status,
     }
 
@@ -155,12 +161,21 @@ def pod(
     annotations: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     namespace: str = "default",
+    ready: bool = True,
+    deleted: str | None = None,
 ) -> Object:
-    """A running, ready Pod."""
-    status: Object = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    """A running Pod; `deleted` is the deletionTimestamp of one that terminates."""
+    status: Object = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
     if addresses:
         status |= {"podIP": addresses[0], "podIPs": [{"ip": address} for address in addresses]}
-    meta = _given(name=name, namespace=namespace, uid=uid or None, annotations=annotations, labels=labels)
+    meta = _given(
+        name=name,
+        namespace=namespace,
+        uid=uid or None,
+        annotations=annotations,
+        labels=labels,
+        deletionTimestamp=deleted,
+    )
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -193,3 +208,72 @@ def plain(
         service(name, *both(number, node_port=node_port), ips=(ip,), **spec),
         endpoint_slice(name, addresses, *both(target)),
     ]
+
+
+def _to_ports(ports: Iterable[Object]) -> list[Object]:
+    """The toPorts of a policy, numbers as text, as most policies have them."""
+    return [{**item, "port": str(item["port"])} for item in ports]
+
+
+def to_address(ip: str, *ports: Object) -> Object:
+    """A policy's frontend: an address of its own."""
+    return {"addressMatcher": {"ip": ip, "toPorts": _to_ports(ports)}}
+
+
+def to_service(name: str, *ports: Object, namespace: str = "default") -> Object:
+    """A policy's frontend: the cluster addresses of a service; without `ports`, all of its ports."""
+    matcher = _given(namespace=namespace, serviceName=name, toPorts=_to_ports(ports) or None)
+    return {"serviceMatcher": matcher}
+
+
+def local_redirect(
+    name: str,
+    frontend: Object,
+    *ports: Object,
+    labels: Mapping[str, str],
+    created: str | None = None,
+    rate: str | None = None,
+    config: Object | None = None,
+) -> Object:
+    """A LocalRedirectPolicy to the pods with `labels` on their `ports`; `rate` is its own limit."""
+    backend = {"endpointSelector": {"matchLabels": dict(labels)}, "toPorts": _to_ports(ports)}
+    limit = {"balancing.elf.io/redirectQosLimit": rate} if rate is not None else None
+    return _policy("LocalRedirectPolicy", name, frontend, backend, created, config, limit)
+
+
+def balancing(
+    name: str,
+    frontend: Object,
+    *ports: Object,
+    labels: Mapping[str, str] | None = None,
+    mode: str | None = None,
+    addresses: Sequence[str] = (),
+    created: str | None = None,
+    config: Object | None = None,
+) -> Object:
+    """A BalancingPolicy to the pods with `labels`, their nodes (by `mode`), or fixed `addresses`."""
+    to_ports = _to_ports(ports)
+    if addresses:
+        backend: Object = {"addressEndpoint": {"addresses": list(addresses), "toPorts": to_ports}}
+    else:
+        selector = {"matchLabels": dict(labels or {})}
+        pods = _given(endpointSelector=selector, redirectMode=mode, toPorts=to_ports)
+        backend = {"serviceEndpoint": pods}
+    return _policy("BalancingPolicy", name, frontend, backend, created, config)
+
+
+def _policy(
+    kind: str,
+    name: str,
+    frontend: Object,
+    backend: Object,
+    created: str | None,
+    config: Object | None,
+    annotations: Mapping[str, str] | None = None,
+) -> Object:
+    return {
+        "apiVersion": "balancing.elf.io/v1beta1",
+        "kind": kind,
+        "metadata": _given(name=name, creationTimestamp=created, annotations=annotations),
+        "spec": _given(config=config, frontend=frontend, backend=backend),
+    }

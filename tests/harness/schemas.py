@@ -23,4 +23,6 @@ def _registry() -> Registry[Any]:
 def check(name: str, value: object) -> None:
     """Raise jsonschema.ValidationError unless `value` is what ``schemas/<name>.schema.json`` promises."""
     schema = json.loads((_SCHEMAS / f"{name}.schema.json").read_text())
-    Draft202012Validator(schema, registry=_registry()).validate(value)
+    Draft202012Validator.check_schema(schema)
+    formats = Draft202012Validator.FORMAT_CHECKER
+    Draft202012Validator(schema, registry=_registry(), format_checker=formats).validate(value)

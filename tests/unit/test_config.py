@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from balancer.config import DEFAULT_MAP_LIMITS, SCHEMA, Settings, load_settings
+from balancer.config import ALIASES, DEFAULT_MAP_LIMITS, SCHEMA, Settings, load_settings
 from balancer.desired.types import Rules, ServiceRedirect
 from balancer.errors import ConfigError, Exit
 from balancer.manifests.resources import schema_dir
@@ -49,7 +49,7 @@ def test_every_setting_can_be_in_the_file(config):
         "node: n1\ncgroup: /c\nbpffs: /b\nstate: /s\nservice_redirect: nodePort\n"
         "local_policy_applies_to_all_access: true\nexternal_ip_cidrs: [192.0.2.0/24]\n"
         "node_port_cidrs: ['fd00::/8']\nmap_limits: {frontends: 100}\ndebounce_seconds: 0.5\n"
-        "resync_seconds: 30\npoll: true\nlock_timeout_seconds: 1\n"
+        "resync_seconds: 30\npoll: true\nlock_timeout_seconds: 1\nredirect_qos_limit: 250\n"
     )
     assert load_settings(path) == Settings(
         node="n1",
@@ -58,6 +58,7 @@ def test_every_setting_can_be_in_the_file(config):
         state=Path("/s"),
         rules=Rules(
             service_redirect=ServiceRedirect.NODE_PORT,
+            redirect_qos_limit=250,
             local_policy_applies_to_all_access=True,
             external_ip_cidrs=(ip_network("192.0.2.0/24"),),
             node_port_cidrs=(ip_network("fd00::/8"),),
@@ -73,8 +74,19 @@ def test_every_setting_can_be_in_the_file(config):
 def test_the_schema_knows_exactly_the_settings():
     properties = json.loads((schema_dir() / SCHEMA).read_text())["properties"]
     names = {item.name for item in fields(Settings)} - {"rules"} | {item.name for item in fields(Rules)}
-    assert set(properties) == names
+    assert set(properties) == names | set(ALIASES)
+    assert set(ALIASES.values()) <= names
     assert set(properties["map_limits"]["properties"]) == set(DEFAULT_MAP_LIMITS)
+
+
+def test_the_rate_has_an_older_spelling(config):
+    assert load_settings(config("redirectQosLimit: 7\n")).rules == Rules(redirect_qos_limit=7)
+
+
+def test_a_whole_number_with_a_point_is_an_integer(config):
+    """JSON Schema: a number without a fraction is an integer, however it is written."""
+    limit = load_settings(config("redirect_qos_limit: 7.0\n")).rules.redirect_qos_limit
+    assert (limit, type(limit)) == (7, int)
 
 
 def test_an_override_wins_and_none_does_not_count(config):
@@ -104,6 +116,15 @@ def test_an_empty_file_changes_nothing(config, text):
         ("node: [a\n", ":2:1: error: expected"),
         ("node: !!python/object:os.system a\n", ":1:7: error: could not determine a constructor"),
         ("state: relative.json\n", ":1:1: error: $.state: 'relative.json' does not match"),
+        (
+            "poll: true\nredirect_qos_limit: -1\n",
+            ":2:1: error: $.redirect_qos_limit: -1 is less than the minimum of 0",
+        ),
+        ("redirectQosLimit: many\n", ":1:1: error: $.redirectQosLimit: 'many' is not of type 'integer'"),
+        (
+            "redirect_qos_limit: 5\nredirectQosLimit: 5\n",
+            ":2:1: error: $.redirectQosLimit: the same setting as 'redirect_qos_limit', expected only one",
+        ),
         ("1: a\n", ":1:1: error: $['1']: unknown setting '1'"),
     ],
 )

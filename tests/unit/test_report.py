@@ -48,8 +48,9 @@ def terminal(monkeypatch):
 TABLE = Table(headers=("A", "LONGER"), rows=(("first", "x"), ("b", "\x1b[31mred")))
 
 
-def state(action=Action.FORWARD, *backends, affinity=0, fallback=()):
+def state(action=Action.FORWARD, *backends, affinity=0, fallback=(), **redirect):
     return FrontendState(
+        **redirect,
         action=action,
         affinity_seconds=affinity,
         backends=tuple((ip_address(text), 80) for text in backends),
@@ -170,6 +171,36 @@ def test_json_of_a_frontend_whose_origin_is_not_known():
             state(Action.FORWARD, "fd00::1"),
             state(Action.FORWARD, "fd00::1", affinity=5, fallback=("fd00::2",)),
             "~ 10.96.0.1:53/UDP  affinity 0 -> 5 s  fallback +[fd00::2]:80",
+        ),
+        (
+            None,
+            state(Action.FORWARD, "10.0.0.1", fallback=("10.0.0.2",), redirect=True, rate=100),
+            "+ 10.96.0.1:53/UDP  forward  to 10.0.0.1:80  local redirect of 100/s  else 10.0.0.2:80",
+        ),
+        (
+            None,
+            state(Action.FORWARD, "10.0.0.1", redirect=True),
+            "+ 10.96.0.1:53/UDP  forward  to 10.0.0.1:80  local redirect  else refuse",
+        ),
+        (
+            None,
+            state(Action.FORWARD, "10.0.0.1", fallback=("10.0.0.2",)),
+            "+ 10.96.0.1:53/UDP  forward  to 10.0.0.1:80  in place of 10.0.0.2:80",
+        ),
+        (
+            state(Action.FORWARD, "10.0.0.1"),
+            state(Action.FORWARD, "10.0.0.1", redirect=True, rate=5, fallback_action=Action.FORWARD),
+            "~ 10.96.0.1:53/UDP  now a local redirect  rate no limit -> 5/s  fallback refuse -> forward",
+        ),
+        (
+            state(Action.FORWARD, "10.0.0.1", redirect=True, rate=5),
+            state(Action.FORWARD, "10.0.0.1", rate=0),
+            "~ 10.96.0.1:53/UDP  no local redirect any more  rate 5/s -> no limit",
+        ),
+        (
+            state(Action.FORWARD, "10.0.0.1", fallback_group=1),
+            state(Action.FORWARD, "10.0.0.1", fallback_group=2),
+            "~ 10.96.0.1:53/UDP  entry rewritten",
         ),
     ],
 )
