@@ -63,6 +63,7 @@ class Settings:
     `debounce_seconds`: how long files must be quiet before `watch` reads them.
     `resync_seconds`: how often `watch` compares files and kernel with nothing having changed.
     `poll`: `watch` lists the directory every second where the file system reports no events (NFS).
+    `close_stale_tcp`: TCP connections, too, are ended when their backend goes; connected UDP sockets always are.
     `lock_timeout_seconds`: how long to wait for another reconciler on the same maps.
     """
 
@@ -75,6 +76,7 @@ class Settings:
     debounce_seconds: float = 0.1
     resync_seconds: float = 60.0
     poll: bool = False
+    close_stale_tcp: bool = False
     lock_timeout_seconds: float = 30.0
 
 

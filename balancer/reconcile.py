@@ -24,6 +24,7 @@ from balancer.explain import file_resolve, live_resolve
 from balancer.kernel import dataplane, host, lock, mounts
 from balancer.kernel.maps import PinnedMaps
 from balancer.kernel.pins import Generation, Pins, require_access
+from balancer.kernel.stale import Ended, end_stale_sockets
 from balancer.live import file_policies, live_affinity, live_backends, live_frontends, live_policies
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.placement import Placement, place_pods
@@ -35,6 +36,7 @@ from balancer.plan.encode import Wanted, encode
 from balancer.plan.entries import MapName, Setting
 from balancer.plan.execute import execute
 from balancer.plan.keep import keep_kubernetes
+from balancer.plan.serving import serves
 from balancer.plan.sizes import choose_sizes
 from balancer.plan.verify import verify
 from balancer.status import detach, doctor, status
@@ -75,6 +77,11 @@ def compute(
 
 def _order(problem: Problem) -> tuple[Origin, str, str]:
     return (problem.origin, problem.path, problem.message)
+
+
+def _unseen(failure: str) -> Problem:
+    message = f"stale sockets may be left in a network namespace: {failure}"
+    return Problem(origin=Origin(file="", line=0), severity=Severity.WARNING, message=message)
 
 
 class Reconciler:
@@ -136,12 +143,15 @@ class Reconciler:
         plan = self._write(generation, wanted, placement.levels, progress)
         dataplane.commit(self._pins, generation, cgroup)
         self._settled = True
+        ended = self._end_stale_sockets(generation, wanted)
         problems = (*desired.problems[len(loaded.desired.problems) :], *placement.problems)
+        problems += tuple(_unseen(failure) for failure in ended.failures)
         result = PassResult(
             plan=replace(plan, changes=first.changes),
             loaded_programs=fresh,
             attached=True,
             seconds=time.monotonic() - started,
+            sockets_ended=ended.sockets,
             problems=problems,
         )
         return self._remember(result, loaded, desired)
@@ -214,6 +224,14 @@ class Reconciler:
                 hint="another process may be writing these maps: run apply again",
             )
         return plan
+
+    def _end_stale_sockets(self, generation: Generation, wanted: Wanted) -> Ended:
+        """In every pass, whatever it changed: a pass that was killed may have left some behind."""
+
+        def is_live(vip: bytes, protocol: int, backend: bytes) -> bool:
+            return serves(wanted, vip, protocol, backend)
+
+        return end_stale_sockets(generation, is_live, tcp=self._settings.close_stale_tcp)
 
     def _remember(self, result: PassResult, loaded: Loaded, desired: Desired) -> PassResult:
         """Writes the state file; what cannot be written is a problem, the kernel has converged anyway."""

@@ -47,13 +47,15 @@ class PassResult:
     """What one pass did. `plan` is what was written; `seconds` is how long the pass took.
 
     `loaded_programs`: the programs were not there and were compiled or loaded. `attached`: every hook
-    is attached at the end of the pass.
+    is attached at the end of the pass. `sockets_ended`: connected sockets that were closed because their
+    backend has gone.
     """
 
     plan: Plan
     loaded_programs: bool
     attached: bool
     seconds: float
+    sockets_ended: int = 0
     problems: tuple[Problem, ...] = ()
 
 

@@ -212,6 +212,7 @@ def _apply_json(word: str, found: Plan | None, result: PassResult | None, loaded
         "loaded_programs": result.loaded_programs if result else False,
         "attached": result.attached if result else None,
         "seconds": result.seconds if result else None,
+        "sockets_ended": result.sockets_ended if result else 0,
         **(nothing if found is None else jsonable.plan_json(found, ())),
         "problems": jsonable.problems_json((*loaded.problems, *extra)),
     }

@@ -128,4 +128,5 @@ def pass_line(result: PassResult) -> str:
     else:
         done = "in sync, nothing to change" if result.plan.empty else "entries repaired"
     loaded = ", programs loaded" if result.loaded_programs else ""
-    return f"{done} in {result.seconds:.3f} s{loaded}"
+    ended = f", {plural(result.sockets_ended, 'stale socket')} ended" if result.sockets_ended else ""
+    return f"{done} in {result.seconds:.3f} s{loaded}{ended}"

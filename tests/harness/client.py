@@ -112,6 +112,10 @@ class Socket:
         raw = self._client.request("exchange", number=self._number, address=target, port=port, count=count)
         return [Reply.of(reply) for reply in raw]
 
+    def say(self) -> str:
+        """Who answers one question over a connected socket, or the error's name."""
+        return Reply.of(self._client.request("say", number=self._number)).outcome
+
     def peer(self) -> tuple[str, int]:
         """What getpeername says now."""
         address, port = self._client.request("peer_of", number=self._number)

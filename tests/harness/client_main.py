@@ -119,6 +119,19 @@ def peer_of(number: int) -> list[Any]:
     return list(_sockets[number].getpeername()[:2])
 
 
+def say(number: int) -> Answer:
+    """One question and its answer over a connected socket that stays."""
+    connection = _sockets[number]
+    try:
+        if connection.type == socket.SOCK_STREAM:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return [connection.recv(65536).partition(b"\r\n\r\n")[2].decode().strip(), None, None]
+        connection.send(b"who")
+        return [connection.recv(65536).decode(), None, None]
+    except OSError as error:
+        return _failure(error)
+
+
 def exchange(number: int, address: str, port: int, count: int) -> list[Answer]:
     """Datagrams over one socket that stays; the address is handed to it as it is."""
     result = []
@@ -190,7 +203,7 @@ def resolve(server: str, port: int, name: str, mapped: bool, attempts: int) -> A
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (ping, ask, open_udp, open_connected, peer_of, exchange, close, storm, calm, resolve)
+    for function in (ping, ask, open_udp, open_connected, say, peer_of, exchange, close, storm, calm, resolve)
 }
 
 
