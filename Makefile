@@ -7,14 +7,15 @@ READY := $(VENV)/.ready
 
 # What the product needs (BCC, the user API headers, iproute2's tc and ip for the tests' networks) and
 # what the tests and the demo drive it with. None of these starts a service.
-PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool clang-format curl dnsmasq-base dnsutils git iproute2 procps util-linux
+PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool clang-format curl dnsmasq-base dnsutils git iproute2 procps rsync strace util-linux
 
-.PHONY: setup demo test lint unit kernel clean help
+.PHONY: setup demo test lint unit kernel stress clean help
 
 help:
 	@echo "make demo   set up, then serve samples/quickstart with real traffic"
 	@echo "make test   set up, then run every check and test"
 	@echo "make lint | unit | kernel   parts of make test"
+	@echo "make stress   the long versions: hundreds of kills, a long fuzz"
 
 setup: $(READY)
 
@@ -49,6 +50,9 @@ unit: $(READY)
 
 kernel: $(READY)
 	@$(BIN)/pytest tests/kernel tests/netns
+
+stress: $(READY)
+	@$(BIN)/pytest -m stress --timeout 3600
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
