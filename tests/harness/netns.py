@@ -98,8 +98,7 @@ class Network:
     def announce(self, host: str, *addresses: str) -> None:
         """More addresses of a host (by its namespace), off the wire, known to every host added so far."""
         add_addresses(host, addresses)
-        for address in addresses:
-            self._add_routes(host, address)
+        self._add_routes(host, addresses)
 
     def add_pod(self, label: str, node: str, *addresses: str) -> str:
         """A pod behind the host with namespace `node`, known to every host added so far; returns its namespace."""
@@ -122,18 +121,18 @@ class Network:
             _ip(f"addr add {gateway}/64 dev {port} nodad", netns=node)
         _ip(f"route add {gateway} dev eth0", f"route add default via {gateway} dev eth0", netns=pod)
         _ip(f"route add {address} dev {port}", netns=node)
-        self._add_routes(node, address)
+        self._add_routes(node, [address])
 
     def _on_wire(self, host: str, address: str) -> str:
         """The host's own address of the same family."""
         (own,) = (own for own in self._hosts[host] if (":" in own) == (":" in address))
         return own
 
-    def _add_routes(self, owner: str, address: str) -> None:
-        """From every other host to an address behind `owner`."""
+    def _add_routes(self, owner: str, addresses: Sequence[str]) -> None:
+        """From every other host to addresses behind `owner`."""
         for host in self._hosts:
             if host != owner:
-                _ip(f"route add {address} via {self._on_wire(owner, address)}", netns=host)
+                _ip(*(f"route add {a} via {self._on_wire(owner, a)}" for a in addresses), netns=host)
 
 
 @contextlib.contextmanager

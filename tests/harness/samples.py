@@ -85,12 +85,16 @@ def _row(destination: str, said: str) -> Row:
     )
 
 
-@cache
 def objects(folder: str, kind: str) -> tuple[Object, ...]:
     """The sample's objects of one kind, as they stand in its files."""
+    return tuple(item for item in _all_objects(folder) if item["kind"] == kind)
+
+
+@cache
+def _all_objects(folder: str) -> tuple[Object, ...]:
     reader = YAML(typ="safe")
     found: list[Object] = []
     for path in sorted((SAMPLES / folder / "manifests").glob("*.yaml")):
         for document in reader.load_all(path):
             found.extend(document["items"] if document["kind"] == "List" else [document])
-    return tuple(item for item in found if item["kind"] == kind)
+    return tuple(found)
