@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 # What the product needs (BCC, the user API headers, iproute2's tc and ip for the tests' networks) and
 # what the tests and the demo drive it with. None of these starts a service.
-PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool clang-format curl dnsmasq-base dnsutils git iproute2 procps rsync strace util-linux
+PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool clang-format curl dnsmasq-base dnsutils git iproute2 procps rsync strace systemd util-linux
 
 .PHONY: setup demo test lint unit kernel stress clean help
 

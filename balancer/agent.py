@@ -1,24 +1,26 @@
 """The watch loop: wake, run one pass, back off after an error, stop on a signal.
 
-The loop never makes things worse than they are: a file that cannot be used keeps the objects it had
-when it last could, a directory that is missing or empty removes nothing, and an error ends a pass but
-not the loop. Clock, waiting, files and kernel are arguments.
+The loop never makes things worse than they are. What cannot be read keeps what it had (`lastgood`), an
+error ends a pass and not the loop, and only a signal ends the loop; the one exception is a host that
+cannot run the data plane at all, which is said at once. Clock, waiting, files, kernel, state file and
+service manager are arguments.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from balancer.errors import BalancerError, HostError, PathUnreadable
+from balancer import notify
+from balancer.errors import BalancerError, HostError, HostUnfit
+from balancer.lastgood import LastGood, Snapshot, shorten
 from balancer.manifests.watch import Inbox, Wake
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.model.render import render_problem
@@ -29,142 +31,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from balancer.config import Settings
-    from balancer.manifests import FileObjects, Found
+    from balancer.manifests import FileObjects
     from balancer.views import Loaded, PassResult
 
 FIRST_BACK_OFF_SECONDS = 1.0
 LONGEST_BACK_OFF_SECONDS = 30.0
-NAMES_IN_A_LINE = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """The files that are in force now. `stale` are those, and paths as a whole, whose content on disk is
-    not what is in force.
-
-    `problems` are those of stale files and of paths. `complete` is false while some path has never shown
-    a manifest: then what it holds is unknown, and a pass would remove what it may ask for. `changed`
-    names the files that are new, different or gone since the snapshot before.
-    """
-
-    files: tuple[FileObjects, ...]
-    stale: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    complete: bool
-    changed: tuple[str, ...]
-
-
-class LastGood:
-    """Reads what changed, by content, and keeps for each file the last content without errors."""
-
-    def __init__(self, scan: Callable[[Sequence[Path]], Found], read: Callable[[Path], FileObjects]) -> None:
-        self._scan = scan
-        self._read = read
-        self._listings: dict[Path, tuple[Path, ...]] = {}
-        self._digests: dict[Path, str] = {}
-        self._good: dict[Path, FileObjects] = {}
-        self._broken: dict[Path, FileObjects] = {}
-        self._unreadable: dict[Path, Problem] = {}
-        self._held: set[Path] = set()
-
-    def refresh(self, paths: Sequence[Path]) -> Snapshot:
-        """Look at every file again. Never raises for what is on disk."""
-        before = dict(self._digests)
-        problems: list[Problem] = []
-        self._held = set()
-        for path in paths:
-            found, held = self._list(path, problems)
-            if found or held:
-                self._listings[path] = (*(file for file in found if self._look(file)), *held)
-        listed = dict.fromkeys(file for path in paths for file in self._listings.get(path, ()))
-        self._forget(listed)
-        return self._snapshot(paths, listed, problems, before)
-
-    def _list(self, path: Path, problems: list[Problem]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-        """The files that are there now, and those that stay because nothing is there to be seen."""
-        before = self._listings.get(path, ())
-        kept = "its last known manifests stay in force" if before else "nothing is changed until it is there"
-        try:
-            found = self._scan([path])
-        except PathUnreadable as error:
-            problems.append(_path_problem(path, f"{error}: {kept}"))
-            self._held.add(path)
-            return (), before
-        problems += found.problems
-        if not found.files:
-            problems.append(_path_problem(path, f"no manifests here: {kept}"))
-            self._held.add(path)
-            return (), before
-        hidden = tuple(_hidden(before, found))
-        self._held.update(hidden)
-        return found.files, hidden
-
-    def _look(self, file: Path) -> bool:
-        """Reads the file if its content is new. False if it is gone."""
-        try:
-            digest = _digest(file)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            reason = error.strerror or str(error)
-            self._unreadable[file] = _path_problem(file, f"cannot be read: {reason}")
-            return True
-        self._unreadable.pop(file, None)
-        if self._digests.get(file) != digest:
-            self._digests[file] = digest
-            self._keep(file, self._read(file))
-        return True
-
-    def _keep(self, file: Path, content: FileObjects) -> None:
-        if any(problem.is_error for problem in content.problems):
-            self._broken[file] = content
-        else:
-            self._good[file] = content
-            self._broken.pop(file, None)
-
-    def _forget(self, listed: dict[Path, None]) -> None:
-        for kept in (self._digests, self._good, self._broken, self._unreadable):
-            for file in [file for file in kept if file not in listed]:
-                del kept[file]
-
-    def _snapshot(
-        self,
-        paths: Sequence[Path],
-        listed: dict[Path, None],
-        problems: list[Problem],
-        before: dict[Path, str],
-    ) -> Snapshot:
-        spoilt = self._broken.keys() & self._good.keys()
-        problems += [problem for file in sorted(spoilt) for problem in self._broken[file].problems]
-        problems += self._unreadable.values()
-        stale = {*self._held, *self._unreadable, *spoilt}
-        contents = (self._good.get(file) or self._broken.get(file) for file in listed)
-        changed = {file for file in {*before, *self._digests} if before.get(file) != self._digests.get(file)}
-        return Snapshot(
-            files=tuple(content for content in contents if content is not None),
-            stale=tuple(sorted(str(file) for file in stale)),
-            problems=tuple(problems),
-            complete=all(path in self._listings for path in paths),
-            changed=tuple(sorted(str(file) for file in changed)),
-        )
-
-
-def _hidden(before: Sequence[Path], found: Found) -> Iterator[Path]:
-    """Files known from before that are at or below something that cannot be looked into now."""
-    blocked = {Path(problem.origin.file) for problem in found.problems if problem.is_error}
-    for file in before:
-        if file not in found.files and blocked & {file, *file.parents}:
-            yield file
-
-
-def _digest(file: Path) -> str:
-    """Opened without blocking: a FIFO in a file's place must not hang the loop."""
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _path_problem(path: Path, message: str) -> Problem:
-    return Problem(origin=Origin(file=str(path), line=1), message=message, severity=Severity.ERROR)
+WAITING = "nothing done: waiting for a path that has never shown a manifest"
 
 
 class Once:
@@ -191,45 +63,86 @@ class OnePass(Protocol):
     def apply(self, loaded: Loaded, *, allow_mass_delete: bool) -> PassResult: ...
 
 
-class Agent:
-    """Runs passes until it is told to stop.
+class Note(Protocol):
+    """Tells `balancer status` what a pass that was not done could not: `balancer.state.note`."""
 
-    `compute` works the files out, `reconciler` opens the kernel for one pass and holds the lock
-    meanwhile, `rewatch` follows links and directories that moved.
+    def __call__(
+        self, *, problems: Sequence[Problem], stale_files: Sequence[str], failure: str, time: datetime
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside of the loop. `compute` works the files out, `reconciler` opens the kernel for one
+    pass and holds the lock meanwhile, `rewatch` follows links and directories that moved. `clock` is in
+    UTC. `notify` speaks to the service manager, which wants a sign of life every `alive_seconds`.
     """
+
+    compute: Callable[[Sequence[FileObjects] | None, Sequence[Path], Settings], Loaded]
+    reconciler: Callable[[Settings], AbstractContextManager[OnePass]]
+    rewatch: Callable[[], None]
+    note: Note
+    clock: Callable[[], datetime]
+    notify: Callable[[str], None]
+    alive_seconds: float | None = None
+
+
+class Agent:
+    """Runs passes until it is told to stop."""
 
     def __init__(
         self,
         *,
         paths: Sequence[Path],
         settings: Settings,
-        compute: Callable[[Sequence[FileObjects] | None, Sequence[Path], Settings], Loaded],
-        reconciler: Callable[[Settings], AbstractContextManager[OnePass]],
         files: LastGood,
         inbox: Inbox,
-        rewatch: Callable[[], None],
+        world: World,
         log: logging.Logger,
     ) -> None:
         self._paths = tuple(paths)
         self._settings = settings
-        self._compute = compute
-        self._reconciler = reconciler
         self._files = files
         self._inbox = inbox
-        self._rewatch = rewatch
+        self._world = world
         self._log = log
         self._problems = Once(log)
-        self._applied: tuple[tuple[FileObjects, ...], tuple[str, ...]] | None = None
-        self._found_in_kernel: tuple[Problem, ...] = ()
+        self._applied: Snapshot | None = None
+        self._after_pass: tuple[Problem, ...] = ()
         self._failures = 0
         self._last_error = ""
 
     def run(self) -> None:
-        """Returns after STOP. Raises only HostError, and only for the first pass: this host cannot run it."""
+        """Returns after STOP. Raises only HostUnfit, and only for the first pass: this host cannot run it."""
+        self._restore()
         wake = Wake.START
         while wake is not Wake.STOP:
+            was_ready = self._applied is not None
+            if was_ready and wake is Wake.RELOAD:
+                self._world.notify(notify.reloading())
             self._attempt(wake)
-            wake = self._inbox.next(self._wait_seconds())
+            if self._applied and (wake is Wake.RELOAD or not was_ready):  # once in force, and after a reload
+                self._world.notify(notify.READY)
+            wake = self._wait()
+        self._world.notify(notify.STOPPING)
+
+    def _restore(self) -> None:
+        try:
+            self._files.restore(self._paths)
+        except (HostError, OSError) as error:
+            self._log.error("cannot restore what was in force before: %s", _with_hint(error))
+
+    def _wait(self) -> Wake:
+        """The next wake-up; meanwhile the service manager is told that the agent is alive."""
+        seconds, sign = self._wait_seconds(), self._world.alive_seconds
+        while sign and seconds > sign:
+            self._world.notify(notify.ALIVE)
+            wake = self._inbox.next(sign)
+            if wake is not Wake.TIMER:
+                return wake
+            seconds -= sign
+        self._world.notify(notify.ALIVE)
+        return self._inbox.next(seconds)
 
     def _wait_seconds(self) -> float:
         if not self._failures:
@@ -238,12 +151,9 @@ class Agent:
 
     def _attempt(self, wake: Wake) -> None:
         try:
-            try:
-                self._rewatch()
-            finally:  # what cannot be watched can still be read
-                self._look(wake)
-        except (BalancerError, OSError) as error:
-            if wake is Wake.START and isinstance(error, HostError):
+            self._look(wake, self._rewatch())
+        except Exception as error:  # whatever it is, the loop must be there when it is over
+            if wake is Wake.START and isinstance(error, HostUnfit):
                 raise
             self._failed(error)
             return
@@ -251,48 +161,105 @@ class Agent:
             self._log.info("working again, failed passes before: %d", self._failures)
         self._failures, self._last_error = 0, ""
 
+    def _rewatch(self) -> tuple[Problem, ...]:
+        """Whatever goes wrong with watching, files are still read, at every resync."""
+        try:
+            self._world.rewatch()
+        except Exception as error:  # noqa: BLE001 - a fault of watching must not end reading
+            seldom = f"changes are only seen every {self._settings.resync_seconds:g} s"
+            return (self._problem(f"{seldom}: {_with_hint(error)}"),)
+        return ()
+
     def _failed(self, error: Exception) -> None:
         """Says so once for as long as the same error comes back."""
         self._failures = min(self._failures + 1, 32)
-        text = clean(str(error))
+        text = _with_hint(error)
+        self._world.notify(notify.status(f"pass failed: {text}"))
         if text != self._last_error:
-            hint = getattr(error, "hint", "")
-            self._log.error("pass failed: %s%s", text, f" (hint: {clean(hint)})" if hint else "")
+            expected = isinstance(error, BalancerError | OSError)
+            self._log.error("pass failed: %s", text, exc_info=None if expected else error)
         self._last_error = text
 
-    def _look(self, wake: Wake) -> None:
+    def _look(self, wake: Wake, unwatched: tuple[Problem, ...]) -> None:
         """One look at the files, and a pass if one is due."""
         snapshot = self._files.refresh(self._paths)
-        wanted = (snapshot.files, snapshot.stale)
+        snapshot = replace(snapshot, problems=(*unwatched, *snapshot.problems))
+        seen = replace(snapshot, changed=())
         if not snapshot.complete:
             self._problems.report(snapshot.problems)
-        elif wake is not Wake.CHANGE or self._failures or wanted != self._applied:
+            self._tell(snapshot.problems, snapshot, WAITING)
+            self._world.notify(notify.status(WAITING))
+        elif wake is not Wake.CHANGE or self._failures or seen != self._applied:
             self._pass(snapshot, wake)
-            self._applied = wanted
+            self._applied = seen
 
     def _pass(self, snapshot: Snapshot, wake: Wake) -> None:
-        loaded = self._compute(snapshot.files, self._paths, self._settings)
-        problems = tuple(dict.fromkeys((*snapshot.problems, *loaded.problems)))
-        loaded = replace(loaded, problems=problems, stale_files=snapshot.stale)
-        self._problems.report((*problems, *self._found_in_kernel))
-        with self._reconciler(self._settings) as reconciler:
-            result = reconciler.apply(loaded, allow_mass_delete=False)
-        self._found_in_kernel = result.problems
-        self._problems.report((*problems, *result.problems))
+        problems = snapshot.problems
+        try:
+            loaded = self._world.compute(snapshot.files, self._paths, self._settings)
+            problems = tuple(dict.fromkeys((*problems, *loaded.problems)))
+            loaded = replace(loaded, problems=problems, stale_files=snapshot.stale)
+            self._problems.report((*problems, *self._after_pass))
+            with self._world.reconciler(self._settings) as reconciler:
+                result = reconciler.apply(loaded, allow_mass_delete=False)
+        except Exception as error:
+            text = _with_hint(error)
+            self._tell((*problems, self._problem(f"pass failed: {text}")), snapshot, text)
+            raise
+        self._finish(snapshot, wake, loaded, result)
+
+    def _finish(self, snapshot: Snapshot, wake: Wake, loaded: Loaded, result: PassResult) -> None:
+        """The kernel has converged: keep what is in force, and say what was done."""
+        not_kept = self._keep()
+        self._after_pass = (*result.problems, *not_kept)
+        self._problems.report((*loaded.problems, *self._after_pass))
+        if not_kept:
+            self._tell((*loaded.problems, *self._after_pass), snapshot)
         quiet = wake is Wake.TIMER and result.plan.empty and not snapshot.changed
-        line = _line(wake, result, loaded, snapshot.changed)
+        line = _line(wake, result, loaded, snapshot)
         self._log.log(logging.DEBUG if quiet else logging.INFO, "%s", line)
+        self._world.notify(notify.status(line))
+
+    def _keep(self) -> tuple[Problem, ...]:
+        """Keeps what is in force for the next start; the kernel has converged whether it can or not."""
+        try:
+            self._files.keep(self._paths)
+        except (HostError, OSError) as error:
+            origin = Origin(file=str(self._settings.state), line=0)
+            return (Problem(origin=origin, severity=Severity.WARNING, message=_with_hint(error)),)
+        return ()
+
+    def _tell(self, problems: Sequence[Problem], snapshot: Snapshot, failure: str = "") -> None:
+        """For `balancer status`: what is wrong now, and why the last pass could not be done."""
+        try:
+            self._world.note(
+                problems=problems,
+                stale_files=snapshot.stale,
+                failure=failure,
+                time=self._world.clock(),
+            )
+        except (HostError, OSError) as error:
+            self._log.debug("status cannot be told: %s", _with_hint(error))
+
+    def _problem(self, message: str) -> Problem:
+        return Problem(origin=Origin(file=str(self._paths[0]), line=1), message=message)
 
 
-def _line(wake: Wake, result: PassResult, loaded: Loaded, changed: Sequence[str]) -> str:
+def _with_hint(error: Exception) -> str:
+    hint = getattr(error, "hint", "")
+    name = "" if isinstance(error, BalancerError | OSError) else f"{type(error).__name__}: "
+    return clean(f"{name}{error}{f' (hint: {hint})' if hint else ''}")
+
+
+def _line(wake: Wake, result: PassResult, loaded: Loaded, snapshot: Snapshot) -> str:
     """`change of a.yaml: 1 added, 0 changed, 0 deleted in 0.012 s; 14 frontends from 3 files`."""
-    names = ", ".join(changed[:NAMES_IN_A_LINE])
-    more = f" and {len(changed) - NAMES_IN_A_LINE} more" if len(changed) > NAMES_IN_A_LINE else ""
-    cause = f"change of {names}{more}" if changed and wake is not Wake.START else wake.value
+    changed = snapshot.changed and wake is not Wake.START
+    cause = f"change of {shorten(snapshot.changed)}" if changed else wake.value
     frontends = plural(len(loaded.desired.frontends), "frontend")
     files = plural(len(loaded.manifests.files), "file")
-    stale = f", {len(loaded.stale_files)} stale" if loaded.stale_files else ""
-    return clean(f"{cause}: {pass_line(result)}; {frontends} from {files}{stale}")
+    stale = f", {len(snapshot.stale)} stale" if snapshot.stale else ""
+    restored = f", {len(snapshot.restored)} restored" if snapshot.restored else ""
+    return clean(f"{cause}: {pass_line(result)}; {frontends} from {files}{stale}{restored}")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ into an exit.
 from __future__ import annotations
 
 import enum
+import errno
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -121,3 +122,20 @@ class KernelCallFailed(HostError):
         super().__init__(f"cannot {action}: {os.strerror(errno)} (errno {errno})", hint=hint)
         self.action = action
         self.errno = errno
+
+
+_FILE_ADVICE = {
+    errno.EPERM: "run as root",
+    errno.EACCES: "run as root",
+    errno.ENOSPC: "make room on that file system",
+    errno.EROFS: "that file system is read-only: mount it for writing, or name another place",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+
+
+def of_os_error(error: OSError) -> HostError:
+    """A HostError for a failed call on a file that nothing nearer to it could explain."""
+    what = f"cannot use {error.filename}" if error.filename else "a system call failed"
+    code = error.errno or 0
+    hint = _FILE_ADVICE.get(code, "run the command again; if the error stays, see `balancer doctor`")
+    return HostError(f"{what}: {error.strerror or error} (errno {code})", hint=hint)

@@ -214,6 +214,9 @@ class Reconciler:
             sizes = {name: store.capacity(name) for name in MapName}
             plan = self._plan(wanted, read_actual(store), sizes)
             self._settled = False
+            # A pod's rule counts as soon as a frontend may need it, and until none does any more.
+            before = dataplane.read_setting(store, Setting.CGROUP_LEVELS)
+            dataplane.write_settings(store, settings | {Setting.CGROUP_LEVELS: before | levels})
             execute(plan, store, progress)
             dataplane.write_settings(store, settings)
             differences = () if plan.empty else verify(wanted, read_actual(store))

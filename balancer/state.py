@@ -2,21 +2,24 @@
 
 The maps hold addresses and numbers; which Service and which line of which file they come from is kept
 here. Nothing that decides what is written to the maps may depend on it: a missing or damaged state
-file costs names, never behaviour. It is written to one side and renamed, with a checksum.
+file costs names, never behaviour.
+
+There are two files, so that a pass with nothing to do writes little. The state file itself has the
+outcome of the last pass and is small; it is replaced at every pass. The names are in `NAMES` beside it,
+replaced only when they change. What cannot be trusted is set aside by the next pass.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from balancer import durable
 from balancer.desired.types import Action, Desired, Frontend, FrontendKind, Source
 from balancer.errors import HostError
 from balancer.model.cluster import Cluster
@@ -25,9 +28,12 @@ from balancer.model.problem import Origin, Problem, Severity
 from balancer.plan.changes import destination
 from balancer.views import LastPass, LivePolicy
 
-VERSION = 2
-READABLE = (1, VERSION)
-"""Version 1 knew no policies: its labels end after `group`."""
+Value = TypeVar("Value")
+
+VERSION = 3
+NAMES = ".names"
+LAST_GOOD = ".lastgood"
+"""Ends the names of the files beside the state file: names, and the last good content of manifests."""
 
 
 class Label(NamedTuple):
@@ -113,52 +119,114 @@ def _target(frontend: PolicyFrontend) -> str:
     return f"Service {frontend.namespace}/{frontend.name}"
 
 
+def last_good_path(path: Path) -> Path:
+    """Where the last good content of manifests is kept, beside the state file `path`."""
+    return path.with_name(path.name + LAST_GOOD)
+
+
 def save(path: Path, state: State) -> None:
-    """Replaces the file as a whole: a reader sees the old or the new one. Raises HostError."""
-    body = json.dumps(_to_json(state), separators=(",", ":"))
-    text = json.dumps({"version": VERSION, "sha256": _digest(body), "state": body})
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise HostError(
-            f"cannot write the state file {path}: {error.strerror}", hint="name a writable place with --state"
-        ) from None
+    """Replaces what has changed. Raises HostError."""
+    names = {"labels": {name: _label_to_json(label) for name, label in state.labels.items()}}
+    _replace(_names_path(path), {**names, "nodes": dict(state.nodes)})
+    _replace(path, _outcome_to_json(state))
+
+
+def note(
+    path: Path, *, problems: Sequence[Problem], stale_files: Sequence[str], failure: str, time: datetime
+) -> None:
+    """Keeps what is wrong now; names and policies stay those of the last pass that converged. With
+    `failure` the last pass is one of `time` that ended so. Raises HostError.
+    """
+    known, _ = load(path)
+    last = known.last_pass
+    if failure:
+        before = last or LastPass(time=time, result="", seconds=0.0, frontends=0, files=0, changes=0)
+        last = replace(before, time=time, result=failure, seconds=0.0, changes=0)
+    now = replace(known, last_pass=last, problems=tuple(problems), stale_files=tuple(stale_files))
+    _replace(path, _outcome_to_json(now))
 
 
 def load(path: Path) -> tuple[State, str]:
-    """The state, and what is wrong with the file ("" when nothing is, or there is none yet)."""
+    """The state, and what is wrong with the files ("" when nothing is, or there are none yet).
+
+    Names are decoded when first asked for: whoever only wants the outcome does not wait for them.
+    """
+    outcome, warnings = _try(path, _outcome_from_json, State())
+    names, more = _try(_names_path(path), _Names, None)
+    if names is not None:
+        outcome = replace(outcome, labels=_Lazy(lambda: names.labels), nodes=_Lazy(lambda: names.nodes))
+    return outcome, "; ".join((*warnings, *more, *_aside(path)))
+
+
+def _names_path(path: Path) -> Path:
+    return path.with_name(path.name + NAMES)
+
+
+def _aside(path: Path) -> Iterator[str]:
+    for name in (path.name, path.name + NAMES, path.name + LAST_GOOD):
+        aside = path.with_name(name + durable.ASIDE)
+        if aside.exists():
+            yield f"a damaged file was set aside as {aside}: remove it when you have looked at it"
+
+
+def _replace(path: Path, document: dict[str, Any]) -> None:
+    text = json.dumps(document, separators=(",", ":"))
     try:
-        document = json.loads(path.read_text())
-        if document["version"] not in READABLE:
-            return (
-                State(),
-                f"state file {path} is of version {document['version']}, this one writes {VERSION}",
-            )
-        body = document["state"]
-        if document["sha256"] != _digest(body):
-            return State(), f"state file {path} is damaged: its checksum does not fit"
-        return _from_json(json.loads(body)), ""
-    except FileNotFoundError:
-        return State(), ""
-    except OSError as error:
-        return State(), f"cannot read the state file {path}: {error.strerror}"
+        if durable.read(path, VERSION) == text:
+            return
+    except durable.Damaged:
+        durable.set_aside(path)
+    except HostError:
+        pass  # what cannot be read may still be replaced
+    durable.write(path, VERSION, text)
+
+
+def _try(path: Path, decode: Callable[[str], Value], otherwise: Value) -> tuple[Value, list[str]]:
+    try:
+        text = durable.read(path, VERSION)
+        return (otherwise if text is None else decode(text)), []
+    except HostError as error:
+        return otherwise, [str(error)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return State(), f"state file {path} is damaged: {error}"
+        return otherwise, [f"state file {path} is damaged: {error}"]
 
 
-def _digest(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()
+@dataclass(frozen=True)
+class _Names:
+    """The text of the file of names, whose checksum fits."""
+
+    text: str
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return dict(json.loads(self.text))
+
+    @cached_property
+    def labels(self) -> dict[str, Label]:
+        return {name: _label_from_json(values) for name, values in self._document["labels"].items()}
+
+    @cached_property
+    def nodes(self) -> dict[str, str]:
+        return dict(self._document["nodes"])
 
 
-def _to_json(state: State) -> dict[str, Any]:
+class _Lazy(Mapping[str, Value]):
+    """A mapping that is made when somebody first looks into it."""
+
+    def __init__(self, make: Callable[[], Mapping[str, Value]]) -> None:
+        self._make = make
+
+    def __getitem__(self, key: str) -> Value:
+        return self._make()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._make())
+
+    def __len__(self) -> int:
+        return len(self._make())
+
+
+def _outcome_to_json(state: State) -> dict[str, Any]:
     last = state.last_pass
     return {
         "last_pass": last
@@ -170,21 +238,18 @@ def _to_json(state: State) -> dict[str, Any]:
             "files": last.files,
             "changes": last.changes,
         },
-        "labels": {name: _label_to_json(label) for name, label in state.labels.items()},
-        "nodes": dict(state.nodes),
         "policies": [_policy_to_json(policy) for policy in state.policies],
         "problems": [_problem_to_json(problem) for problem in state.problems],
         "stale_files": list(state.stale_files),
     }
 
 
-def _from_json(document: dict[str, Any]) -> State:
+def _outcome_from_json(text: str) -> State:
+    document = json.loads(text)
     last = document["last_pass"]
     return State(
         last_pass=last and LastPass(**{**last, "time": datetime.fromisoformat(last["time"])}),
-        labels={name: _label_from_json(values) for name, values in document["labels"].items()},
-        nodes=document["nodes"],
-        policies=tuple(_policy_from_json(item) for item in document.get("policies", ())),
+        policies=tuple(_policy_from_json(item) for item in document["policies"]),
         problems=tuple(_problem_from_json(item) for item in document["problems"]),
         stale_files=tuple(document["stale_files"]),
     )
@@ -236,6 +301,7 @@ def _problem_to_json(problem: Problem) -> dict[str, Any]:
         "severity": str(problem.severity),
         "message": problem.message,
         "excerpt": problem.excerpt,
+        "excerpt_column": problem.excerpt_column,
     }
 
 
@@ -247,4 +313,5 @@ def _problem_from_json(item: dict[str, Any]) -> Problem:
         severity=Severity(item["severity"]),
         message=item["message"],
         excerpt=item["excerpt"],
+        excerpt_column=item["excerpt_column"],
     )

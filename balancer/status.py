@@ -7,8 +7,10 @@ from pathlib import Path
 
 from balancer import state
 from balancer.config import Settings
+from balancer.errors import BalancerError
 from balancer.kernel import diagnosis, lock, mounts
 from balancer.kernel.attach import attached
+from balancer.kernel.canary import send_canary
 from balancer.kernel.hooks import Hook
 from balancer.kernel.maps import PinnedMaps
 from balancer.kernel.pins import Generation, Pins, require_access
@@ -17,7 +19,7 @@ from balancer.live import by_reason
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.plan.actual import Actual, read_actual
 from balancer.plan.entries import INDEX, MapName
-from balancer.views import Attachment, Check, Level, MapFill, PolicyCount, Status
+from balancer.views import Attachment, Canary, CanaryResult, Check, Level, MapFill, PolicyCount, Status
 
 
 def status(settings: Settings) -> Status:
@@ -43,13 +45,33 @@ def status(settings: Settings) -> Status:
         return told
     with PinnedMaps(live.maps) as store:
         actual = read_actual(store)
+        cgroup = mounts.resolve_cgroup(settings.cgroup)
         return replace(
             told,
             build_id=f"{live.build_id:016x}",
-            attachments=_attachments(pins, live, mounts.resolve_cgroup(settings.cgroup)),
+            attachments=_attachments(pins, live, cgroup),
             maps=_fill(store, actual),
             counters=_totals(store, actual),
+            canary=_canary(store, cgroup),
+            problems=(*problems, *_served_in_part(settings.cgroup, cgroup)),
         )
+
+
+def _canary(store: PinnedMaps, cgroup: Path) -> Canary:
+    def unknown_ports() -> int:
+        return by_reason(store.read(MapName.COUNTERS, [INDEX.pack(0)])[0])[Reason.UNKNOWN_PORT]
+
+    return send_canary(cgroup, lambda: read_actual(store), unknown_ports)
+
+
+def _served_in_part(chosen: Path | None, cgroup: Path) -> tuple[Problem, ...]:
+    """A warning where the whole host was asked for and the mount shows only a part of the hierarchy."""
+    if chosen is not None or mounts.is_true_root(cgroup):
+        return ()
+    message = (
+        "not the root of the cgroup2 hierarchy but a part of it: other processes of the host are not served"
+    )
+    return (Problem(origin=Origin(file=str(cgroup), line=0), severity=Severity.WARNING, message=message),)
 
 
 def _attachments(pins: Pins, live: Generation, cgroup: Path) -> tuple[Attachment, ...]:
@@ -107,10 +129,35 @@ def _totals(store: PinnedMaps, actual: Actual) -> dict[str, int]:
 
 def doctor(settings: Settings) -> tuple[Check, ...]:
     """Whether this host can run it, one check after the other; never raises for what it finds."""
-    return tuple(
+    checks = [
         Check(name=item.name, level=Level(item.level), found=item.found, advice=item.advice)
         for item in diagnosis.examine(settings.bpffs, settings.cgroup)
-    )
+    ]
+    return (*checks, _canary_check(settings))
+
+
+_LEVEL_OF = {
+    CanaryResult.WORKED: Level.OK,
+    CanaryResult.UNVERIFIED: Level.WARN,
+    CanaryResult.FAILED: Level.FAIL,
+}
+
+
+def _canary_check(settings: Settings) -> Check:
+    """Whether a connection is answered, where the programs are loaded."""
+    try:
+        require_access(settings.bpffs)
+        live = Pins(settings.bpffs).live()
+        if live is None:
+            return Check(
+                name="canary", level=Level.OK, found="nothing is loaded, so that nothing can be tried"
+            )
+        with PinnedMaps(live.maps) as store:
+            canary = _canary(store, mounts.resolve_cgroup(settings.cgroup))
+    except BalancerError as error:
+        return Check(name="canary", level=Level.WARN, found=f"cannot be sent: {error}", advice=error.hint)
+    advice = "" if canary.result is CanaryResult.WORKED else "see `balancer status` and `bpftool cgroup tree`"
+    return Check(name="canary", level=_LEVEL_OF[canary.result], found=canary.note, advice=advice)
 
 
 def detach(settings: Settings) -> tuple[str, ...]:

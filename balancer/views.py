@@ -215,6 +215,32 @@ class Attachment:
     note: str = ""
 
 
+class CanaryResult(enum.StrEnum):
+    """WORKED: the programs answered. FAILED: they did not. UNVERIFIED: it could not be tried."""
+
+    WORKED = "worked"
+    FAILED = "failed"
+    UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """A connection that was made only to see whether the programs answer it; `note` says how it went."""
+
+    result: CanaryResult = CanaryResult.UNVERIFIED
+    note: str = ""
+
+
+class Effect(enum.StrEnum):
+    """EFFECTIVE: connections are translated, and a canary has shown it. UNVERIFIED: every program is in
+    place, but no canary could be sent. INEFFECTIVE: some or all connections are not translated.
+    """
+
+    EFFECTIVE = "effective"
+    UNVERIFIED = "unverified"
+    INEFFECTIVE = "ineffective"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapFill:
     """How full a map is, in entries."""
@@ -257,6 +283,7 @@ class Status:
     loaded: bool
     build_id: str = ""
     attachments: tuple[Attachment, ...] = ()
+    canary: Canary = field(default_factory=Canary)
     maps: tuple[MapFill, ...] = ()
     last_pass: LastPass | None = None
     policies: PolicyCount = field(default_factory=PolicyCount)
@@ -266,9 +293,22 @@ class Status:
     holder: str = ""
 
     @property
-    def effective(self) -> bool:
-        """Whether connections are being translated: programs loaded and every hook attached."""
+    def attached(self) -> bool:
+        """Whether the kernel says that the programs are loaded and every hook is attached."""
         return self.loaded and bool(self.attachments) and all(item.attached for item in self.attachments)
+
+    @property
+    def effect(self) -> Effect:
+        """Whether connections are being translated: every hook attached, and the canary answered."""
+        if not self.attached or self.canary.result is CanaryResult.FAILED:
+            return Effect.INEFFECTIVE
+        if self.canary.result is CanaryResult.UNVERIFIED:
+            return Effect.UNVERIFIED
+        return Effect.EFFECTIVE
+
+    @property
+    def effective(self) -> bool:
+        return self.effect is Effect.EFFECTIVE
 
 
 class Level(enum.StrEnum):

@@ -8,6 +8,7 @@ that needs it, never for `--help` or completion.
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from balancer import __version__
 from balancer.cli import completion, converge, host, live, watch
 from balancer.cli.facade import Facade
 from balancer.cli.options import example
-from balancer.errors import BalancerError
+from balancer.errors import BalancerError, of_os_error
 from balancer.report.console import show_error
 
 
@@ -36,6 +37,12 @@ class Commands(click.Group):
         except BalancerError as error:
             show_error(error)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has gone; click ends quietly
+                raise
+            told = of_os_error(error)
+            show_error(told)
+            ctx.exit(told.exit_code)
 
 
 EXIT_CODES = """\b

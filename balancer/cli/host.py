@@ -13,6 +13,7 @@ from balancer.cli.target import Target, parse_target
 from balancer.errors import Exit
 from balancer.report import jsonable, text
 from balancer.report.console import emit_json, emit_lines, emit_table, show_problems
+from balancer.views import Effect
 
 if TYPE_CHECKING:
     from balancer.config import Settings
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 def status(ctx: click.Context, *, settings: Settings, output: str) -> None:
     """Show what the kernel really does: programs, hooks in effect, map fill, last pass, stale files, problems.
 
-    Exits 0 if the programs are loaded and every hook is in effect, else 6.
+    A canary, a connection from a child cgroup that is refused before there is a packet, proves that the
+    programs run. Exits 0 if they are loaded, every hook is attached and the canary did not fail, else 6.
     """
     found: Status = ctx.obj().status(settings)
     if output == "json":
@@ -42,7 +44,7 @@ def status(ctx: click.Context, *, settings: Settings, output: str) -> None:
             emit_lines([""])
             emit_table(table)
         show_problems(found.problems, to_stdout=True)
-    if not found.effective:
+    if found.effect is Effect.INEFFECTIVE:
         ctx.exit(Exit.HOST)
 
 

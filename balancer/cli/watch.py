@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,30 +52,57 @@ def watch(
     """Keep the kernel in line with a directory, from the first pass until SIGTERM or Ctrl-C.
 
     A file with errors keeps the objects it had before, a directory that is missing or empty removes
-    nothing. SIGHUP looks at every file again. Services stay in force when the agent ends.
+    nothing; both come back from the state file after a reboot. SIGHUP looks at every file again.
+    Services stay in force when the agent ends.
     """
-    from balancer.agent import Agent, LastGood, signals
-    from balancer.manifests import read_file, scan
+    from balancer.agent import Agent, World, signals
+    from balancer.lastgood import LastGood
+    from balancer.lastgood_file import LastGoodFile
+    from balancer.manifests import scan
+    from balancer.manifests.files import read_bytes
+    from balancer.manifests.limits import DEFAULT_LIMITS
+    from balancer.manifests.patience import Patience
+    from balancer.manifests.reader import read_bytes_as
     from balancer.manifests.watch import Inbox, Wake, Watcher
+    from balancer.notify import notifier, watchdog_seconds
+    from balancer.state import last_good_path, note
 
     settings = replace(
         settings,
         debounce_seconds=settings.debounce_seconds if debounce is None else debounce,
         poll=settings.poll if poll is None else poll,
     )
+    log = _log()  # before anything may want to say something
     inbox = Inbox(clock=time.monotonic, quiet_seconds=settings.debounce_seconds)
-    watcher = Watcher(paths, lambda: inbox.put(Wake.CHANGE), poll=settings.poll)
+    watcher = Watcher(
+        paths,
+        lambda: inbox.put(Wake.CHANGE),
+        poll=settings.poll,
+        quiet_seconds=settings.debounce_seconds,
+    )
+    patience = Patience(
+        scan=scan,
+        read=watcher.whole(lambda path: read_bytes(path, DEFAULT_LIMITS)),
+        bustle=watcher,
+        clock=time.monotonic,
+    )
     facade = ctx.obj()
-    agent = Agent(
-        paths=paths,
-        settings=settings,
+    files = LastGood(
+        scan=patience.scan,
+        read=patience.read,
+        parse=read_bytes_as,
+        kept=LastGoodFile(last_good_path(settings.state)),
+    )
+    world = World(
         compute=facade.compute,
         reconciler=facade.Reconciler,
-        files=LastGood(scan, read_file),
-        inbox=inbox,
         rewatch=watcher.refresh,
-        log=_log(),
+        note=partial(note, settings.state),
+        clock=lambda: datetime.now(UTC),
+        notify=notifier(os.environ),
+        alive_seconds=watchdog_seconds(os.environ, os.getpid()),
     )
+    agent = Agent(paths=paths, settings=settings, files=files, inbox=inbox, world=world, log=log)
     with signals(inbox):
         watcher.start()
         try:

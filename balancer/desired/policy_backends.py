@@ -123,7 +123,8 @@ def _annotation(node: Node, version: int) -> str:
 
 
 def _parse(text: str) -> IPAddress | None:
+    """None for an address with a zone ("%eth0") too: it means nothing to another host."""
     try:
-        return ip_address(text)
+        return None if "%" in text else ip_address(text)
     except ValueError:
         return None

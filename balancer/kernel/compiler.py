@@ -62,8 +62,8 @@ def compile_text(maps: Path, sizes: Mapping[str, int]) -> Any:
         return bcc.BPF(text=joined_source().encode(), cflags=cflags)
     except Exception as error:  # noqa: BLE001 - BCC raises bare Exception
         raise HostUnfit(
-            f"the BPF programs do not compile here: {error}",
-            hint="the compiler's messages are above; see `doctor`",
+            f"the BPF programs cannot be compiled, or their maps made, here: {error}",
+            hint="the messages above say why; see `balancer doctor`",
         ) from None
 
 

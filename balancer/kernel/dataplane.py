@@ -119,3 +119,9 @@ def write_settings(store: PinnedMaps, values: Mapping[Setting, int]) -> None:
         key = INDEX.pack(index)
         if store.read(MapName.SETTINGS, [key]) != [SETTING.pack(value)]:
             store.update(MapName.SETTINGS, [(key, SETTING.pack(value))])
+
+
+def read_setting(store: PinnedMaps, index: Setting) -> int:
+    """One setting, 0 in maps that nothing was written to."""
+    (raw,) = store.read(MapName.SETTINGS, [INDEX.pack(index)])
+    return int(SETTING.unpack(raw)[0]) if raw else 0

@@ -6,13 +6,14 @@ they find and change nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from balancer.errors import BalancerError
-from balancer.kernel import cgroups, compiler, host, libbpf, mounts
+from balancer.kernel import attach, cgroups, compiler, host, libbpf, mounts
 from balancer.kernel.hooks import ATTACH_TYPE, Hook
 from balancer.kernel.pins import Pins
 
@@ -89,9 +90,12 @@ def _cgroup(chosen: Path | None) -> Finding:
         found = mounts.resolve_cgroup(chosen)
     except BalancerError as error:
         return Finding("cgroup2", FAIL, str(error), error.hint)
-    if found not in mounts.mount_points("cgroup2"):
+    if not mounts.is_true_root(found):
         return Finding(
-            "cgroup2", WARN, f"{found} is not the root", "only processes below this cgroup are served"
+            "cgroup2",
+            WARN,
+            f"{found} is not the root of the hierarchy",
+            "only processes below this cgroup are served",
         )
     return Finding("cgroup2", OK, str(found))
 
@@ -138,11 +142,20 @@ def _headers() -> Finding:
 
 
 def _neighbours(bpffs: Path, cgroup: Path | None) -> Finding:
-    """Programs of others at the same hooks. They keep running beside ours."""
+    """Programs of others at the same hooks. They keep running beside ours, or leave no room for them."""
     try:
-        found = list(_foreign(Pins(bpffs), mounts.resolve_cgroup(cgroup)))
+        served = mounts.resolve_cgroup(cgroup)
+        alone = attach.in_the_way(served)
+        found = list(_foreign(Pins(bpffs), served))
     except (BalancerError, OSError) as error:
         return Finding("neighbours", WARN, f"cannot list the cgroup's programs: {error}", "run as root")
+    if alone:
+        return Finding(
+            "neighbours",
+            FAIL,
+            f"no room beside {'; '.join(alone)}",
+            "have its owner attach it with BPF_F_ALLOW_MULTI or a link, or serve another cgroup with --cgroup",
+        )
     if not found:
         return Finding("neighbours", OK, "no other program at these hooks")
     return Finding(
@@ -176,14 +189,24 @@ def _has_pods(root: Path) -> bool:
     return any("kubepods" in child.name for child in cgroups.directories(root))
 
 
-def _foreign(pins: Pins, cgroup: Path) -> Iterator[str]:
+def _foreign(pins: Pins, served: Path) -> Iterator[str]:
+    """At the served cgroup, above it and below it: whatever may see a call besides ours."""
     ours = {info.program_id for info in pins.linked().values()}
+    root = mounts.hierarchy_of(served)
+    above = (parent for parent in served.parents if parent.is_relative_to(root))
+    for cgroup in (served, *above, *cgroups.directories(served)):
+        with contextlib.suppress(FileNotFoundError):  # it has just gone
+            for hook, program in _programs(cgroup):
+                if program not in ours:
+                    yield f"{hook} (program {program}{'' if cgroup == served else f' at {cgroup}'})"
+
+
+def _programs(cgroup: Path) -> Iterator[tuple[Hook, int]]:
     fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for hook in Hook:
             for program in libbpf.attached_programs(fd, ATTACH_TYPE[hook]):
-                if program not in ours:
-                    yield f"{hook} (program {program})"
+                yield hook, program
     finally:
         os.close(fd)
 

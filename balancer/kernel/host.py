@@ -13,7 +13,14 @@ from balancer.model.meta import IPAddress
 
 # bpf_link on cgroups and bpf_get_netns_cookie: 5.7; the getpeername hooks: 5.8.
 OLDEST_KERNEL = (5, 8)
-_CAPABILITIES = {"cap_net_admin": 12, "cap_sys_admin": 21, "cap_bpf": 39}
+# Bits of capabilities(7) that stand for each need: any one of them will do. CAP_SYS_ADMIN contains CAP_BPF
+# and CAP_PERFMON; alone these two would load the programs but could not enter a network namespace.
+_CAPABILITIES = {
+    "cap_dac_read_search": ((2, 1), "to see the sockets of other users' processes"),  # 1: cap_dac_override
+    "cap_net_admin": ((12,), "to end stale sockets"),
+    "cap_sys_admin": ((21,), "to load programs and enter network namespaces"),
+    "cap_sys_ptrace": ((19,), "to ask for the record of a stale socket"),
+}
 _SO_NETNS_COOKIE = 71
 
 
@@ -54,20 +61,26 @@ def require_kernel() -> None:
 
 
 def missing_capabilities() -> tuple[str, ...]:
-    """The capabilities that loading and attaching take and this process does not have."""
+    """The capabilities that a pass takes and this process does not have.
+
+    Those for stale sockets count as much as those for loading: without them a pass would end well and
+    leave sockets that send to backends that are gone.
+    """
     mask = 0
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
             mask = int(line.split()[1], 16)
-    missing = tuple(name for name, bit in _CAPABILITIES.items() if not mask >> bit & 1)
-    # CAP_SYS_ADMIN contains what CAP_BPF was split from.
-    return () if missing == ("cap_bpf",) else missing
+    return tuple(
+        name for name, (bits, _) in _CAPABILITIES.items() if not any(mask >> bit & 1 for bit in bits)
+    )
 
 
 def require_capabilities() -> None:
     """Raises HostUnfit before anything is tried that would end half-way."""
     missing = missing_capabilities()
     if missing:
+        needs = "; ".join(f"{name} {_CAPABILITIES[name][1]}" for name in missing)
         raise HostUnfit(
-            f"no permission to change the kernel: missing {', '.join(missing)}", hint="run as root"
+            f"no permission to change the kernel: missing {', '.join(missing)}",
+            hint=f"run as root with {needs}",
         )

@@ -18,8 +18,8 @@ from balancer.errors import HostUnfit, KernelCallFailed
 _NAMES = ("libbpf.so.1", "libbpf.so.0")
 
 _ADVICE = {
-    errno.EPERM: "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN",
-    errno.EACCES: "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN",
+    errno.EPERM: "run as root; `balancer doctor` names what is missing",
+    errno.EACCES: "run as root; `balancer doctor` names what is missing",
     errno.ENOMEM: "the kernel has no memory for it: lower the sizes under map_limits in the config file",
     errno.E2BIG: "the map is full: raise its limit under map_limits in the config file",
     errno.ENOSPC: "the map is full: raise its limit under map_limits in the config file",
@@ -27,6 +27,7 @@ _ADVICE = {
     errno.ENOENT: "it is not there any more: another process may have removed it",
     errno.EBUSY: "another program holds it",
 }
+_OTHERWISE = "run the command again; if the error stays, see `balancer doctor`"
 
 
 @functools.cache
@@ -42,7 +43,7 @@ def library() -> ctypes.CDLL:
 
 def failed(action: str, code: int) -> KernelCallFailed:
     """The error for a call that ended with this errno (positive)."""
-    return KernelCallFailed(action, code, hint=_ADVICE.get(code, ""))
+    return KernelCallFailed(action, code, hint=_ADVICE.get(code, _OTHERWISE))
 
 
 def _checked(action: str, result: int) -> int:
@@ -124,11 +125,18 @@ def link_update(link: int, program: int) -> None:
 
 def attached_programs(cgroup: int, attach_type: int) -> tuple[int, ...]:
     """Ids of the programs attached to this very cgroup, in the order they run."""
+    return attachments(cgroup, attach_type)[0]
+
+
+def attachments(cgroup: int, attach_type: int) -> tuple[tuple[int, ...], int]:
+    """The same ids, and how the first was attached: 0, BPF_F_ALLOW_OVERRIDE (1) or BPF_F_ALLOW_MULTI (2),
+    which links have too. All programs of one cgroup and hook are attached in one way.
+    """
     ids = (ctypes.c_uint32 * 64)()
-    count = ctypes.c_uint32(64)
-    result = library().bpf_prog_query(cgroup, attach_type, 0, None, ids, ctypes.byref(count))
+    count, flags = ctypes.c_uint32(64), ctypes.c_uint32(0)
+    result = library().bpf_prog_query(cgroup, attach_type, 0, ctypes.byref(flags), ids, ctypes.byref(count))
     _checked("list the programs of the cgroup", result)
-    return tuple(ids[: count.value])
+    return tuple(ids[: count.value]), flags.value
 
 
 def lookup(fd: int, key: bytes, size: int) -> bytes | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from balancer.errors import LockHeld
+from balancer.errors import HostUnfit, LockHeld
 
 _STEP = 0.05  # seconds between two tries
 
@@ -44,6 +44,10 @@ def _try_lock(fd: int) -> bool:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise HostUnfit(
+            f"cannot lock the bpffs directory: {error.strerror}", hint="run the command again"
+        ) from None
     return True
 
 

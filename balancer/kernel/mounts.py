@@ -10,6 +10,7 @@ from balancer.errors import HostUnfit
 
 _MOUNTS = Path("/proc/self/mounts")
 BPFFS_STANDARD = Path("/sys/fs/bpf")
+_ROOT_INODE = 1
 
 
 def mount_points(kind: str, mounts: Path = _MOUNTS) -> tuple[Path, ...]:
@@ -22,15 +23,24 @@ def mount_points(kind: str, mounts: Path = _MOUNTS) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def is_true_root(cgroup: Path) -> bool:
+    """Whether this is the root of the hierarchy itself, and not a part of it that a container or a bind
+    mount shows as one. The kernel gives the root, and nothing else, the inode number 1.
+    """
+    return cgroup.stat().st_ino == _ROOT_INODE
+
+
 def cgroup2_root() -> Path:
-    """The first cgroup2 mount; on a hybrid host that is not /sys/fs/cgroup."""
+    """The mount of the hierarchy's true root, else the first cgroup2 mount; on a hybrid host neither is
+    /sys/fs/cgroup.
+    """
     found = mount_points("cgroup2")
     if not found:
         raise HostUnfit(
             "no cgroup2 file system is mounted",
             hint="mount one: mount -t cgroup2 none /sys/fs/cgroup/unified",
         )
-    return found[0]
+    return next(filter(is_true_root, found), found[0])
 
 
 def resolve_cgroup(chosen: Path | None) -> Path:

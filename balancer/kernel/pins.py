@@ -126,6 +126,8 @@ class Pins:
             generation.remove()
             removed.append(str(generation.directory))
         if self.links.is_dir():
+            for left in self.links.iterdir():  # of an attachment that was cut short
+                left.unlink()
             self.links.rmdir()
         if self.root.is_dir() and not os.path.ismount(self.root):
             self.root.rmdir()

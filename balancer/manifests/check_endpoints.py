@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from balancer.manifests.fields import items
@@ -50,7 +49,7 @@ def _check_typed(text: str, kind: AddressType, path: JsonPath) -> Iterator[Findi
 
 
 def _check_specified(text: str, path: JsonPath) -> Iterator[Finding]:
-    if ip_address(text).is_unspecified:
+    if parse_address(text).is_unspecified:
         yield Finding(
             path=path, message=f'"{text}" stands for no address: expected the address of one endpoint'
         )

@@ -6,7 +6,6 @@ Works on data that already has the right shape. A rule that the API server does 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from balancer.manifests.fields import items, mapping, text
@@ -140,7 +139,7 @@ def _check_external(data: Data, spec: Data) -> Iterator[Finding]:
 
 def _check_specified(address: str, path: tuple[str | int, ...]) -> Iterator[Finding]:
     """The unspecified address would stand for every address of a host."""
-    if address not in ("", HEADLESS) and ip_address(address).is_unspecified:
+    if address not in ("", HEADLESS) and parse_address(address).is_unspecified:
         yield Finding(
             path=path, message=f'"{address}" stands for no address: expected the address of one host'
         )

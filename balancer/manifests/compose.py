@@ -12,7 +12,7 @@ from typing import Any
 
 from balancer.manifests.document import Document, Node, Place, start_of
 from balancer.manifests.events import Event, EventKind
-from balancer.manifests.finding import Finding, SyntaxFault
+from balancer.manifests.finding import Finding, SyntaxFault, too_deep
 from balancer.manifests.limits import Limits
 from balancer.manifests.paths import JsonPath
 from balancer.manifests.scalars import Scalar
@@ -43,6 +43,11 @@ class _Value:
     data: Any
     place: Place
     merge: bool = False
+    fault: bool = False
+
+    @property
+    def faulty(self) -> bool:
+        return self.fault or (isinstance(self.place, Node) and self.place.faulty)
 
     @property
     def size(self) -> int:
@@ -82,6 +87,7 @@ class _Builder:
         self._stack: list[_Frame] = []
         self._anchors: dict[str, _Value | None] = {}
         self._alias_values = 0
+        self._values = 0
         self.findings: list[Finding] = []
 
     def document(self, *, complete: bool = True) -> Document:
@@ -97,17 +103,33 @@ class _Builder:
     def feed(self, event: Event) -> None:
         if event.kind is EventKind.END:
             self._close()
-        elif event.kind in (EventKind.MAPPING, EventKind.SEQUENCE):
+            return
+        self._count(event)
+        if event.kind in (EventKind.MAPPING, EventKind.SEQUENCE):
             self._open(event)
         elif event.kind is EventKind.ALIAS:
             self._add(self._aliased(event), event.at)
         else:
             at = self._place_of(event)
-            value = _Value(event.value, at, merge=event.merge)
+            value = _Value(event.value, at, merge=event.merge, fault=bool(event.fault))
             self._note_tag(event, at)
             if event.anchor:
                 self._anchors[event.anchor] = value
             self._add(value, at)
+
+    def _count(self, event: Event) -> None:
+        self._values += 1
+        if self._values > self._limits.max_values:
+            message = f"the document is too large: expected at most {self._limits.max_values} keys and values"
+            raise SyntaxFault(self._place_of(event), message)
+
+    def _note(self, message: str, at: int) -> None:
+        """A fault that leaves the rest readable; a text full of them is given up."""
+        self.findings.append(Finding(path=self.path(), message=message, at=at))
+        for frame in self._stack:
+            frame.node.faulty = True
+        if len(self.findings) > self._limits.max_problems:
+            raise SyntaxFault(at, "has too many faults before this place: expected a file of manifests")
 
     def _place_of(self, event: Event) -> int:
         """A value that was left out stands where its key does."""
@@ -120,7 +142,7 @@ class _Builder:
 
     def _note_tag(self, event: Event, at: int) -> None:
         if event.fault:
-            self.findings.append(Finding(path=self.path(), message=event.fault, at=at))
+            self._note(event.fault, at)
 
     def _open(self, event: Event) -> None:
         if self._stack and self._stack[-1].awaits_key:
@@ -129,7 +151,8 @@ class _Builder:
             raise self._too_deep(event.at)
         self._note_tag(event, event.at)
         is_mapping = event.kind is EventKind.MAPPING
-        node = Node(at=event.at, data={} if is_mapping else [])
+        node = Node.mapping(event.at) if is_mapping else Node.sequence(event.at)
+        node.faulty = bool(event.fault)
         if event.anchor:
             self._anchors[event.anchor] = None
         # Attached before it is full: a text that breaks off still shows what was read of it.
@@ -181,11 +204,14 @@ class _Builder:
         if frame.key in frame.node.keys and not value.merge:
             first, _ = self._source.position(frame.node.keys[frame.key])
             message = f'"{frame.key[:60]}" is given twice, first on line {first}: expected every key once'
-            self.findings.append(Finding(path=self.path(), message=message, at=at))
+            self._note(message, at)
 
-    @staticmethod
-    def _key_text(key: Scalar, at: int) -> str:
+    def _key_text(self, key: Scalar, at: int) -> str:
         """Numbers and booleans that are keys become strings, as in kubectl."""
+        if isinstance(key, str) and len(key) > self._limits.max_key_chars:
+            raise SyntaxFault(
+                at, f"a key is too long: expected at most {self._limits.max_key_chars} characters"
+            )
         if isinstance(key, bool):
             return "true" if key else "false"
         if key is None:
@@ -222,11 +248,12 @@ class _Builder:
         name = str(event.value)
         if name not in self._anchors:
             raise SyntaxFault(
-                event.at, f'the alias "*{name}" has no anchor before it: expected "&{name}" further up'
+                event.at,
+                f'the alias "*{name[:60]}" has no anchor before it: expected "&{name[:60]}" further up',
             )
         value = self._anchors[name]
         if value is None:
-            raise SyntaxFault(event.at, f'the alias "*{name}" contains itself: expected a finite value')
+            raise SyntaxFault(event.at, f'the alias "*{name[:60]}" contains itself: expected a finite value')
         self._alias_values += value.size
         if self._alias_values > self._limits.max_alias_values:
             limit = self._limits.max_alias_values
@@ -235,9 +262,13 @@ class _Builder:
             )
         if len(self._stack) + value.height > self._limits.max_depth:
             raise self._too_deep(event.at)
+        if value.faulty:
+            self._note(
+                f'the alias "*{name[:60]}" stands for a value with a fault: expected a sound one', event.at
+            )
         if not isinstance(value.place, Node):
-            return _Value(value.data, event.at)
+            return _Value(value.data, event.at, fault=value.fault)
         return value
 
     def _too_deep(self, at: int) -> SyntaxFault:
-        return SyntaxFault(at, f"is nested too deeply: expected at most {self._limits.max_depth} levels")
+        return SyntaxFault(at, too_deep(self._limits.max_depth))

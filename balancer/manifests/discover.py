@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from balancer.errors import PathUnreadable
 from balancer.manifests.placing import whole_file
+from balancer.manifests.writable import Writable
 from balancer.model.problem import Problem, Severity
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -46,13 +48,17 @@ def scan(paths: Sequence[Path]) -> Found:
     files: list[Path] = []
     problems: list[Problem] = []
     for path in paths:
-        if stat.S_ISDIR(_status(path).st_mode):
-            walk = _Walk(Path(os.path.realpath(path)))
+        status = _status(path)
+        writable = Writable()
+        writable.look_at(path, status)
+        if stat.S_ISDIR(status.st_mode):
+            walk = _Walk(Path(os.path.realpath(path)), writable)
             walk.run(path)
             found = walk.in_order()
             problems.extend(walk.problems)
         else:
             found = [path]
+        problems.extend(writable.problems(path))
         for file in found:
             identity = os.path.realpath(file)
             if identity not in taken:
@@ -90,23 +96,41 @@ def _status(path: Path) -> os.stat_result:
     return status
 
 
+def _names(directory: Path) -> list[str]:
+    """The entries that are not passed over, in order. Raises OSError."""
+    with os.scandir(directory) as entries:
+        return sorted(entry.name for entry in entries if not _is_passed_over(entry.name))
+
+
+def _top_names(path: Path) -> list[str]:
+    """The same of a path that was given: one that is gone by now is an error, not an empty directory."""
+    try:
+        return _names(path)
+    except OSError as error:
+        hint = "check the path; nothing was changed"
+        raise PathUnreadable(f"cannot read {path}: {error.strerror or error}", hint=hint) from error
+
+
 @dataclass(slots=True)
 class _Walk:
     """One directory tree. Links are followed after everything real, so that a real path names a file."""
 
     root: Path
+    writable: Writable
     real: list[Path] = field(default_factory=list)
     linked: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _directories: list[Path] = field(default_factory=list)
-    _links: list[Path] = field(default_factory=list)
+    _links: deque[Path] = field(default_factory=deque)
     _seen: set[str] = field(default_factory=set)
 
     def run(self, top: Path) -> None:
-        self._directories.append(top)
+        self._seen.add(os.path.realpath(top))
+        for name in _top_names(top):
+            self._look_at(top / name, behind_link=self._is_linked(top, top))
         while self._directories or self._links:
             is_link = not self._directories
-            path = self._links.pop(0) if is_link else self._directories.pop()
+            path = self._links.popleft() if is_link else self._directories.pop()
             real = os.path.realpath(path)
             if real not in self._seen:
                 self._seen.add(real)
@@ -123,22 +147,23 @@ class _Walk:
 
     def _enter(self, directory: Path, *, behind_link: bool) -> None:
         try:
-            with os.scandir(directory) as entries:
-                names = sorted(entry.name for entry in entries)
+            names = _names(directory)
+        except FileNotFoundError:
+            return  # gone since it was listed
         except OSError as error:
             self._note(directory, f"the directory cannot be read: {error.strerror or error}", Severity.ERROR)
             return
         for name in names:
-            if not _is_passed_over(name):
-                self._look_at(directory / name, behind_link=behind_link)
+            self._look_at(directory / name, behind_link=behind_link)
 
     def _look_at(self, path: Path, *, behind_link: bool) -> None:
-        is_link = path.is_symlink()
+        is_link = False
         try:
+            is_link = stat.S_ISLNK(path.lstat().st_mode)
             status = path.stat()
         except FileNotFoundError:
             # Either the link has no target, or the entry is gone since it was listed.
-            if path.is_symlink():
+            if is_link and os.path.islink(path):  # noqa: PTH114 - Path.is_symlink may raise
                 self._note(path, "the link leads nowhere: expected a file or directory", Severity.ERROR)
             return
         except OSError as error:
@@ -148,9 +173,11 @@ class _Walk:
             if stat.S_ISDIR(status.st_mode) or is_manifest_name(path.name):
                 self._note(path, f"the link leads out of {self.root} and is not followed", Severity.WARNING)
         elif stat.S_ISDIR(status.st_mode):
+            self.writable.look_at(path, status)
             (self._links if is_link else self._directories).append(path)
         elif is_manifest_name(path.name):
             if stat.S_ISREG(status.st_mode):
+                self.writable.look_at(path, status)
                 (self.linked if is_link or behind_link else self.real).append(path)
             else:
                 self._note(path, "is no regular file and is not read", Severity.WARNING)

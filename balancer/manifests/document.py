@@ -6,7 +6,7 @@ that is faster than the reference one needs to give `data` and find offsets only
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from balancer.manifests.finding import Finding
@@ -18,19 +18,33 @@ class Node:
     """A mapping or list with the offsets of its parts: an int for a scalar, a Node for the rest.
 
     `keys` holds the offsets of a mapping's keys. `size` counts the values inside, aliases
-    expanded; `height` is the depth below.
+    expanded; `height` is the depth below. `faulty` says that a fault was found inside.
     """
 
     at: int
     data: Any
-    keys: dict[str, int] = field(default_factory=dict)
-    fields: dict[str, Node | int] = field(default_factory=dict)
-    items: list[Node | int] = field(default_factory=list)
+    keys: dict[str, int]
+    fields: dict[str, Node | int]
+    items: list[Node | int]
     size: int = 1
     height: int = 0
+    faulty: bool = False
+
+    @classmethod
+    def mapping(cls, at: int) -> Node:
+        """An empty mapping. It shares the list of items that it never fills: there may be millions."""
+        return cls(at=at, data={}, keys={}, fields={}, items=_NO_ITEMS)
+
+    @classmethod
+    def sequence(cls, at: int) -> Node:
+        """An empty list."""
+        return cls(at=at, data=[], keys=_NO_KEYS, fields=_NO_FIELDS, items=[])
 
 
 Place = Node | int
+_NO_KEYS: dict[str, int] = {}
+_NO_FIELDS: dict[str, Node | int] = {}
+_NO_ITEMS: list[Node | int] = []
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,4 +39,4 @@ def _documents(source: SourceText, limits: Limits) -> Iterator[Document]:
         if text == "---":
             yield Document(None, start)
         elif text:
-            yield from compose(yaml_events(source, start, end), source, limits)
+            yield from compose(yaml_events(source, start, end, limits.max_depth), source, limits)

@@ -34,3 +34,8 @@ class SyntaxFault(Exception):
         super().__init__(message)
         self.at = at
         self.message = message
+
+
+def too_deep(most: int) -> str:
+    """The message for nesting past the limit, whoever notices it first."""
+    return f"is nested too deeply: expected at most {most} levels"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 import re
 from collections.abc import Generator, Iterator
 
@@ -106,7 +107,10 @@ def _scalar(token: re.Match[str], at: int) -> Scalar:
     if token["word"]:
         return _WORDS[text]
     if token["real"] or len(text) > _LONGEST_INTEGER:
-        return float(text)
+        number = float(text)
+        if math.isinf(number):
+            raise SyntaxFault(at, f"the number {text[:40]} is too large: expected one that fits 64 bits")
+        return number
     return int(text)
 
 

@@ -5,6 +5,7 @@ An object is known by apiVersion and kind together: a Service of another API gro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,10 @@ from balancer.manifests.objects import AnyObject
 from balancer.model.meta import Meta
 
 Data = Mapping[str, Any]
+_LONGEST_NAME = 253
+# As the API server checks the names of CustomResourceDefinitions; built-in kinds keep to it as well.
+_KIND = re.compile(r"[A-Za-z](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?\Z")
+_API_VERSION = re.compile(r"(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _POLICIES = "balancing.elf.io/v1beta1"
 
 
@@ -102,20 +107,25 @@ def display_name(data: Any) -> str:
     meta = data.get("metadata")
     name = meta.get("name") if isinstance(meta, Mapping) else None
     if not isinstance(meta, Mapping) or not isinstance(name, str):
-        return str(data["kind"])
+        return str(data["kind"])[:_LONGEST_NAME]
+    name = name[:_LONGEST_NAME]
     namespace = meta.get("namespace") or "default"
     kind = KINDS.get(data["kind"])
     if (kind and not kind.namespaced) or not isinstance(namespace, str):
-        return f"{data['kind']} {name}"
-    return f"{data['kind']} {namespace}/{name}"
+        return f"{data['kind'][:_LONGEST_NAME]} {name}"
+    return f"{data['kind'][:_LONGEST_NAME]} {namespace[:_LONGEST_NAME]}/{name}"
 
 
 def _check_words(data: Data) -> Iterator[Finding]:
-    for key, expected in (("apiVersion", "a version such as v1"), ("kind", "a kind such as Service")):
+    rules = (
+        ("apiVersion", "a version such as v1", _API_VERSION),
+        ("kind", "a kind such as Service", _KIND),
+    )
+    for key, expected, pattern in rules:
         value = data.get(key)
         if value is None:
             yield Finding(path=(key,), message=wording.missing(key, expected))
-        elif not isinstance(value, str) or not value:
+        elif not isinstance(value, str) or not pattern.match(value):
             yield Finding(path=(key,), message=f"{wording.show(value)} is not a name: expected {expected}")
 
 

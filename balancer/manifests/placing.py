@@ -8,6 +8,9 @@ from balancer.manifests.paths import JsonPath, format_path
 from balancer.manifests.source import SourceText
 from balancer.model.problem import Origin, Problem, Severity
 
+_LONGEST_PATH = 2000
+_LONGEST_MESSAGE = 600
+
 
 def place(
     finding: Finding,
@@ -27,10 +30,10 @@ def place(
     excerpt, first = source.excerpt(offset)
     return Problem(
         origin=Origin(file=source.path, line=line, column=column, document=index, item=item),
-        message=finding.message,
+        message=_cut(finding.message, _LONGEST_MESSAGE),
         severity=finding.severity,
         object=name,
-        path=format_path(finding.path),
+        path=_cut(format_path(finding.path), _LONGEST_PATH),
         excerpt=excerpt,
         excerpt_column=first,
     )
@@ -47,3 +50,8 @@ def in_text(source: SourceText, fault: SyntaxFault) -> Problem:
     excerpt, first = source.excerpt(fault.at)
     origin = Origin(file=source.path, line=line, column=column)
     return Problem(origin=origin, message=fault.message, excerpt=excerpt, excerpt_column=first)
+
+
+def _cut(text: str, longest: int) -> str:
+    """What a hostile file makes long is cut, so that thousands of problems stay printable."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from balancer.manifests.decode_meta import decode_meta
@@ -16,6 +18,7 @@ from balancer.manifests.finding import Finding, SyntaxFault
 from balancer.manifests.kinds import Kind, display_name, identify
 from balancer.manifests.limits import DEFAULT_LIMITS, Limits
 from balancer.manifests.objects import AnyObject, FileObjects
+from balancer.manifests.paths import JsonPath
 from balancer.manifests.placing import in_text, place, whole_file
 from balancer.manifests.schema import check_shape
 from balancer.manifests.source import SourceText, decode, decode_leniently
@@ -51,21 +54,25 @@ def read_bytes_as(
     except SyntaxFault as fault:
         problem = in_text(decode_leniently(name, raw), fault)
         return FileObjects(path=name, sha256=digest, problems=(problem,))
-    reading = _Reading(source)
+    reading = _Reading(source, limits)
     for index, document in enumerate(engine(source, limits)):
         reading.document(index, document)
     return FileObjects(
         path=name,
         sha256=digest,
         objects=tuple(reading.objects),
-        problems=_bounded(reading.problems, name, limits),
+        problems=reading.bounded_problems(),
         ignored=dict(sorted(reading.ignored.items())),
     )
 
 
 @dataclass(slots=True)
 class _Reading:
+    """Work grows with the size of the text alone: nothing here compares every fault with every object."""
+
     source: SourceText
+    limits: Limits
+    unlisted: int = 0
     objects: list[AnyObject] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
@@ -73,16 +80,15 @@ class _Reading:
     def document(self, index: int, document: Document) -> None:
         parts = split(document.data)
         whole = RawObject(data=document.data)
-        if not document.complete:
-            for finding in document.findings:
-                owner = next((raw for raw in parts.objects if _within(finding, raw)), whole)
-                self._report([_relative(finding, owner)], owner, index, document)
-            return
-        around = [one for one in document.findings if not any(_within(one, raw) for raw in parts.objects)]
+        around, inside = _by_owner(document.findings, parts.objects)
         self._report([*around, *parts.findings], whole, index, document)
+        # What stands in a list with a fault of its own may not be what was meant.
+        sound = document.complete and not any(one.is_error for one in around)
         for raw in parts.objects:
-            own = [_relative(one, raw) for one in document.findings if _within(one, raw)]
-            self._object(raw, own, index, document)
+            if sound:
+                self._object(raw, inside[raw.path], index, document)
+            else:
+                self._report(inside[raw.path], raw, index, document)
 
     def _object(self, raw: RawObject, syntax: list[Finding], index: int, document: Document) -> None:
         identity = identify(raw.data)
@@ -92,8 +98,9 @@ class _Reading:
             return
         findings = [*syntax, *identity.findings]
         if identity.kind:
-            checked = _check(identity.kind, raw)
-            findings.extend(one for one in checked if not any(_covers(fault, one) for fault in syntax))
+            faulty = {fault.path for fault in syntax}
+            checked = islice(_check(identity.kind, raw, self._most), self._most)
+            findings.extend(one for one in checked if _prefix_in(one.path, faulty) is None)
         self._report(findings, raw, index, document)
         if identity.kind and not any(one.is_error for one in findings):
             line, column = self.source.position(document.start(raw.path))
@@ -103,6 +110,9 @@ class _Reading:
             self.objects.append(kind.decode(meta, raw.data))
 
     def _report(self, findings: Iterable[Finding], raw: RawObject, index: int, document: Document) -> None:
+        if len(self.problems) >= self.limits.max_problems:
+            self.unlisted += len(list(findings))
+            return
         name = display_name(raw.data)
         placed = [
             place(
@@ -116,35 +126,47 @@ class _Reading:
             )
             for one in findings
         ]
-        self.problems.extend(sorted(placed, key=lambda problem: problem.origin))
+        room = self.limits.max_problems - len(self.problems)
+        self.problems.extend(sorted(placed, key=lambda problem: problem.origin)[:room])
+        self.unlisted += max(0, len(placed) - room)
+
+    @property
+    def _most(self) -> int:
+        """One more than is listed of all, so that a cut is always told."""
+        return self.limits.max_problems + 1
+
+    def bounded_problems(self) -> tuple[Problem, ...]:
+        if not self.unlisted:
+            return tuple(self.problems)
+        message = f"at least {self.unlisted} more problems of this file are not listed"
+        return (*self.problems, whole_file(self.source.path, message))
 
 
-def _check(kind: Kind, raw: RawObject) -> Iterator[Finding]:
+def _check(kind: Kind, raw: RawObject, most: int) -> Iterator[Finding]:
     """The shape first; contradictions between fields only in data of the right shape."""
-    findings = check_shape(kind.name.lower(), raw.data)
+    findings = check_shape(kind.name.lower(), raw.data, most)
     yield from findings
     if not any(finding.is_error for finding in findings):
         yield from kind.check(raw.data)
 
 
-def _within(finding: Finding, raw: RawObject) -> bool:
-    return finding.path[: len(raw.path)] == raw.path
+def _by_owner(
+    findings: Iterable[Finding], objects: Iterable[RawObject]
+) -> tuple[list[Finding], defaultdict[JsonPath, list[Finding]]]:
+    """The findings outside of all objects, and by an object's path those inside it, relative to it."""
+    paths = {raw.path for raw in objects}
+    around: list[Finding] = []
+    inside: defaultdict[JsonPath, list[Finding]] = defaultdict(list)
+    for one in findings:
+        owner = _prefix_in(one.path, paths)
+        if owner is None:
+            around.append(one)
+        else:
+            inside[owner].append(replace(one, path=one.path[len(owner) :]))
+    return around, inside
 
 
-def _covers(fault: Finding, other: Finding) -> bool:
-    """A value with a fault of its own is not judged a second time."""
-    return other.path[: len(fault.path)] == fault.path
-
-
-def _relative(finding: Finding, raw: RawObject) -> Finding:
-    return replace(finding, path=finding.path[len(raw.path) :])
-
-
-def _bounded(problems: list[Problem], name: str, limits: Limits) -> tuple[Problem, ...]:
-    if len(problems) <= limits.max_problems:
-        return tuple(problems)
-    left = len(problems) - limits.max_problems
-    return (
-        *problems[: limits.max_problems],
-        whole_file(name, f"{left} more problems of this file are not listed"),
-    )
+def _prefix_in(path: JsonPath, paths: AbstractSet[JsonPath]) -> JsonPath | None:
+    """The first of the paths that leads to the path or to something around it."""
+    starts = (path[:length] for length in range(len(path) + 1)) if paths else ()
+    return next((start for start in starts if start in paths), None)

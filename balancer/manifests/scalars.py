@@ -6,6 +6,7 @@ is a string. Following YAML 1.2 instead would read a hand-written file different
 
 from __future__ import annotations
 
+import math
 import re
 
 Scalar = str | int | float | bool | None
@@ -38,16 +39,20 @@ class TagFault(Exception):
 
 
 def plain(text: str) -> Scalar:
-    """The value of an unquoted scalar. Integers that fit no 64 bits become floats."""
+    """The value of an unquoted scalar. Integers that fit no 64 bits become floats.
+
+    Only ``.inf`` and ``.nan`` give floats that are not finite.
+    """
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in _NUMERIC_START:
         return text
     digits = text.replace("_", "")
     if _INTEGER.match(digits):
-        return _integer(digits)
+        number = _integer(digits)
+        return text if number is None else _finite(number, text)
     if _FLOAT.match(digits):
-        return float(digits)
+        return _finite(float(digits), text)
     return text
 
 
@@ -67,21 +72,22 @@ def tagged(tag: str, text: str) -> Scalar:
 
 def short_tag(tag: str) -> str:
     """The tag as an author writes it: ``!!int``, ``!Ref``."""
-    return f"!!{tag.removeprefix(_PREFIX)}" if tag.startswith(_PREFIX) else tag
+    return (f"!!{tag.removeprefix(_PREFIX)}" if tag.startswith(_PREFIX) else tag)[:60]
 
 
-def _integer(digits: str) -> int | float:
-    if len(digits) > _LONGEST_INTEGER and digits.lstrip("+-").isdigit():
+def _finite(number: float, text: str) -> int | float | str:
+    """A number too large for a float stays text, as in Go."""
+    return text if isinstance(number, float) and math.isinf(number) else number
+
+
+def _integer(digits: str) -> int | float | None:
+    """None for one that neither 64 bits nor a float hold: only decimal ones become floats."""
+    body = digits.lstrip("+-").lower()
+    if len(digits) > _LONGEST_INTEGER and body.isdigit():
         return float(digits)
     sign = -1 if digits[0] == "-" else 1
-    body = digits.lstrip("+-").lower()
     octal = len(body) > 1 and body[0] == "0" and body[1].isdigit()
     value = sign * int(body, 8 if octal else 0)
-    return value if abs(value) < 2**64 else _as_float(value)
-
-
-def _as_float(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")
+    if abs(value) < 2**64:
+        return value
+    return float(value) if body.isdigit() and not octal else None

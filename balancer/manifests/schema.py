@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from referencing import Registry, Resource
 from balancer.manifests import wording
 from balancer.manifests.finding import Finding
 from balancer.manifests.formats import format_checker
+from balancer.manifests.limits import DEFAULT_LIMITS
 from balancer.manifests.paths import JsonPath
 from balancer.manifests.resources import schema_dir
 from balancer.model.problem import Severity
 
 Schema = Mapping[str, Any]
+# More keys than the API has by this many are not slips of a pen, and looking for them costs time.
+_MOST_UNKNOWN = 200
 _COMMON = "common.schema.json"
 _KINDS = (
     "service",
@@ -38,18 +42,19 @@ _KINDS = (
 _ORDER = ("type", "required", "const", "enum", "minimum", "maximum", "maxLength", "format", "pattern")
 
 
-def check_shape(kind: str, data: object) -> tuple[Finding, ...]:
-    """Everything wrong with the shape of an object; `kind` is in lower case, as in the file names.
+def check_shape(kind: str, data: object, most: int = DEFAULT_LIMITS.max_problems) -> tuple[Finding, ...]:
+    """What is wrong with the shape of an object; `kind` is in lower case, as in the file names.
 
-    One error for a value at most. Keys that look like a misspelled one are warnings.
+    One error for a value at most, and not more than `most` in all. Keys that look like a misspelled
+    one are warnings.
     """
     schemas = _load(schema_dir())
     found: dict[JsonPath, Finding] = {}
-    errors = schemas.validators[kind].iter_errors(data)
+    errors = islice(schemas.validators[kind].iter_errors(data), most)
     for error in sorted(errors, key=_rank):
         for finding in _findings(schemas, error):
             found.setdefault(finding.path, finding)
-    warnings = _misspelled(schemas, schemas.files[f"{kind}.schema.json"], data, ())
+    warnings = islice(_misspelled(schemas, schemas.files[f"{kind}.schema.json"], data, ()), most)
     return (*found.values(), *warnings)
 
 
@@ -123,6 +128,8 @@ def _misspelled(schemas: _Schemas, schema: Schema, data: object, path: JsonPath)
     if not isinstance(data, Mapping):
         return
     known = schemas.known_keys(schema)
+    if len(data) > len(known) + _MOST_UNKNOWN:
+        known = []
     for key, value in data.items():
         field = schemas.field(schema, key)
         if field is not None:

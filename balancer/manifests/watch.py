@@ -9,27 +9,21 @@ from __future__ import annotations
 
 import enum
 import errno
-import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
-from watchdog.events import (
-    EVENT_TYPE_CLOSED_NO_WRITE,
-    EVENT_TYPE_OPENED,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver, ObservedWatch
-from watchdog.observers.polling import PollingObserver
+from balancer.manifests.listing import Listing
+from balancer.manifests.notices import Notices
 
-from balancer.errors import HostUnfit
-
-READ_ONLY_EVENTS = frozenset({EVENT_TYPE_OPENED, EVENT_TYPE_CLOSED_NO_WRITE})
-MAX_LINKS = 40  # as many as the kernel follows
 LONGEST_WAIT_SECONDS = 0.5
+ENOUGH_WAITING = 1000
+SECOND_TRY_SECONDS = 300.0
+RAISE_LIMITS = "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances"
 
 
 class Wake(enum.Enum):
@@ -55,7 +49,9 @@ class Inbox:
         self._longest = max(LONGEST_WAIT_SECONDS, quiet_seconds)
 
     def put(self, wake: Wake) -> None:
-        self._queue.put(wake)
+        """A change that finds a thousand waiting adds nothing: the look that those bring is still to come."""
+        if wake is not Wake.CHANGE or self._queue.qsize() < ENOUGH_WAITING:
+            self._queue.put(wake)
 
     def get(self, seconds: float) -> Wake | None:
         """The next wake-up, None after this many seconds without one."""
@@ -81,141 +77,131 @@ class Inbox:
         return wake
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
-    """A directory to watch. `names` are the entries that matter, None for all. `identity` (device and
-    inode) tells a directory from another one that took its place.
-    """
+class Source(Protocol):
+    """Where changes are learnt from. Every call but `wait` may come from another thread."""
 
-    directory: str
-    identity: tuple[int, int]
-    recursive: bool = False
-    names: frozenset[str] | None = None
+    def refresh(self) -> None: ...
 
+    def wait(self) -> bool: ...
 
-def find_spots(paths: Iterable[Path]) -> frozenset[Spot]:
-    """Every directory in which a change can change what the paths lead to: the directories themselves,
-    their parents (for a name that is replaced), and the same for each symbolic link on the way. Links
-    inside a directory need none: they are only read where they lead to a place within it.
-    """
-    found: set[Spot] = set()
-    seen: set[str] = set()
-    for path in paths:
-        _follow(Path(os.path.abspath(path)), found, seen)  # noqa: PTH100 - resolve() would lose the links
-    return frozenset(found)
+    def is_written(self, file: Path) -> bool: ...
 
+    def is_busy(self) -> bool: ...
 
-def _follow(path: Path, found: set[Spot], seen: set[str]) -> None:
-    if str(path) in seen or len(seen) > MAX_LINKS:
-        return
-    seen.add(str(path))
-    for prefix in (path, *path.parents):
-        if prefix.is_symlink():
-            _add(found, prefix.parent, name=prefix.name)
-            _follow(_target(prefix), found, seen)
-    real = Path(os.path.realpath(path))
-    _add_name(found, real)
-    if real.is_dir():
-        _add(found, real)
+    def interrupt(self) -> None: ...
 
-
-def _target(link: Path) -> Path:
-    """Where a link points, one step, without resolving the links on the way."""
-    try:
-        return Path(os.path.normpath(link.parent / link.readlink()))
-    except OSError:
-        return link
-
-
-def _add_name(found: set[Spot], path: Path) -> None:
-    """Watch for the path itself, or for the first part of it that is missing, to come or be replaced."""
-    while path != path.parent and not path.parent.is_dir():
-        path = path.parent
-    if path != path.parent:
-        _add(found, path.parent, name=path.name)
-
-
-def _add(found: set[Spot], directory: Path, name: str | None = None) -> None:
-    try:
-        status = directory.stat()
-    except OSError:
-        return
-    identity = (status.st_dev, status.st_ino)
-    names = None if name is None else frozenset({name})
-    found.add(Spot(directory=str(directory), identity=identity, recursive=name is None, names=names))
-
-
-class _Handler(FileSystemEventHandler):
-    """Calls `wake` for each event that is no mere reading and, with `names`, is about one of them."""
-
-    def __init__(self, wake: Callable[[], None], names: frozenset[str] | None) -> None:
-        self._wake = wake
-        self._names = names
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in READ_ONLY_EVENTS:
-            return
-        touched = {os.path.basename(os.fsdecode(path)) for path in (event.src_path, event.dest_path)}  # noqa: PTH119
-        if self._names is None or touched & self._names:
-            self._wake()
+    def close(self) -> None: ...
 
 
 class Watcher:
     """Calls `wake` (from another thread) when something at one of the paths may have changed.
 
     `poll` lists the directories every second, for file systems that report no events (NFS, some FUSE).
+    So does the watcher by itself, and says so in the log, while the kernel's limits do not allow to watch.
     """
 
-    def __init__(self, paths: Sequence[Path], wake: Callable[[], None], *, poll: bool = False) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        wake: Callable[[], None],
+        *,
+        poll: bool = False,
+        quiet_seconds: float = 0.1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._paths = tuple(paths)
         self._wake = wake
-        self._observer: BaseObserver = PollingObserver() if poll else Observer()
-        self._watches: dict[tuple[str, bool], tuple[frozenset[Spot], ObservedWatch]] = {}
+        self._quiet = quiet_seconds
+        self._clock = clock
+        self._last_change = clock() - quiet_seconds
+        self._look_again = False
+        self._log = logging.getLogger("balancer.watch")
+        self._second_try: float | None = None
+        self._stopped = threading.Event()
+        self._source: Source = Listing(self._paths) if poll else self._events_or_listing()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def start(self) -> None:
-        """Raises HostUnfit when the kernel's limits do not allow to watch."""
-        self.refresh()
-        self._call("start watching", self._observer.start)
+        self._thread.start()
 
     def refresh(self) -> None:
-        """Follow links that point elsewhere now, and directories that came or were replaced.
+        """Follow links that point elsewhere now, and directories that came or were replaced."""
+        if self._second_try is not None and self._clock() >= self._second_try:
+            source = self._events_or_listing()
+            if self._second_try is None:
+                self._log.info("changes are noticed by events again")
+            self._replace(source)
+        try:
+            self._source.refresh()
+        except OSError as error:
+            self._replace(self._fall_back(error))
 
-        Raises HostUnfit as `start` does.
-        """
-        wanted: dict[tuple[str, bool], frozenset[Spot]] = {}
-        for spot in find_spots(self._paths):
-            key = (spot.directory, spot.recursive)
-            wanted[key] = wanted.get(key, frozenset()) | {spot}
-        for key, (spots, watch) in list(self._watches.items()):
-            if wanted.get(key) != spots:
-                self._observer.unschedule(watch)
-                del self._watches[key]
-        for key in wanted.keys() - self._watches.keys():
-            self._schedule(key, wanted[key])
+    def whole(self, read: Callable[[Path], bytes]) -> Callable[[Path], bytes]:
+        """`read`, but OSError for a file that is being written to: its content is half of something."""
+
+        def guarded(file: Path) -> bytes:
+            self._refuse_half(file)
+            content = read(file)
+            self._refuse_half(file)
+            return content
+
+        return guarded
+
+    def _refuse_half(self, file: Path) -> None:
+        if self._source.is_written(file):
+            raise OSError(errno.ETXTBSY, "it is being written to")
+
+    def is_busy(self) -> bool:
+        """Whether more changes are to be expected: some file is being written to, or it was not quiet yet."""
+        return self._source.is_busy() or self._clock() < self._last_change + self._quiet
+
+    def look_again(self) -> None:
+        """Asks for a wake-up as soon as it is not busy any more."""
+        self._look_again = True
 
     def stop(self) -> None:
-        if self._observer.is_alive():
-            self._observer.stop()
-            self._observer.join()
+        """Does not return before the thread has ended."""
+        self._stopped.set()
+        self._source.interrupt()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._source.close()
 
-    def _schedule(self, key: tuple[str, bool], spots: frozenset[Spot]) -> None:
-        directory, recursive = key
-        names = None if recursive else frozenset[str]().union(*(spot.names or () for spot in spots))
-        handler = _Handler(self._wake, names)
-
-        def schedule() -> None:
-            watch = self._observer.schedule(handler, directory, recursive=recursive)
-            self._watches[key] = (spots, watch)
-
-        self._call(f"watch {directory}", schedule)
-
-    def _call(self, action: str, call: Callable[[], None]) -> None:
+    def _events_or_listing(self) -> Source:
         try:
-            call()
-        except FileNotFoundError:
-            return  # gone since it was found; its parent is watched too
+            source = Notices(self._paths, clock=self._clock)
         except OSError as error:
-            hint = "use --poll"
-            if error.errno in (errno.ENOSPC, errno.EMFILE):
-                hint = "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances, or use --poll"
-            raise HostUnfit(f"cannot {action}: {error.strerror or error}", hint=hint) from error
+            return self._fall_back(error)
+        self._second_try = None
+        return source
+
+    def _fall_back(self, error: OSError) -> Source:
+        """Lists from now on; tries events again after a while."""
+        if self._second_try is None:
+            hint = RAISE_LIMITS if error.errno in (errno.ENOSPC, errno.EMFILE) else "use --poll"
+            reason = error.strerror or str(error)
+            message = "cannot watch for events (%s), lists the directories every second (hint: %s)"
+            self._log.warning(message, reason, hint)
+        self._second_try = self._clock() + SECOND_TRY_SECONDS
+        return Listing(self._paths)
+
+    def _replace(self, source: Source) -> None:
+        before, self._source = self._source, source
+        before.interrupt()  # its thread closes it
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            source = self._source
+            try:
+                changed = source.wait()
+            except OSError as error:
+                changed = True
+                self._replace(self._fall_back(error))
+            if changed:
+                self._last_change = self._clock()
+            if changed or (self._look_again and not self.is_busy()):
+                self._look_again = False
+                self._wake()
+            if source is not self._source:
+                source.close()
+                self._wake()  # what happened between the two

@@ -6,8 +6,10 @@ A file is cut at its ``---`` lines first, so that one broken document does not h
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -23,15 +25,19 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.events import Event as RuamelEvent
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
 
 from balancer.manifests.events import Event, EventKind
-from balancer.manifests.finding import SyntaxFault
+from balancer.manifests.finding import SyntaxFault, too_deep
 from balancer.manifests.scalars import TagFault, plain, short_tag, tagged
 from balancer.manifests.source import SourceText
 
-_BOUNDARY = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_PROLOGUE = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?\r?\n|%[^\r\n]*\r?\n)*\Z")
-_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+_BOUNDARY = re.compile(r"(?:^|(?<=\r))---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_PROLOGUE = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n)|%[^\r\n]*(?:\r\n?|\n))*\Z")
+_LONGEST_REASON = 200
+_MANY = 4
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_DIRECTIVE = re.compile(r"(?:^|(?<=\r))%", re.MULTILINE)
 _COLLECTION_TAGS = ("!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MARKERS: dict[type[RuamelEvent], EventKind] = {
     DocumentStartEvent: EventKind.DOCUMENT,
@@ -55,6 +61,22 @@ _RUAMEL_FAILURES = (
     AttributeError,
     AssertionError,
 )
+
+
+class _TooDeep(Exception):
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+
+class _Scanner(Scanner):
+    """Looking ahead through open brackets takes ruamel.yaml the square of their number: stop it early."""
+
+    def fetch_flow_collection_start(self, token: Any, to_push: str) -> None:
+        if len(self.flow_context) >= _MANY * self.loader.max_depth:
+            raise _TooDeep(self.reader.index)
+        super().fetch_flow_collection_start(token, to_push)
+
 
 _WORDING = (
     (
@@ -98,9 +120,13 @@ def chunks(source: SourceText) -> Iterator[tuple[int, int]]:
     yield start, len(source.text)
 
 
-def yaml_events(source: SourceText, start: int, end: int) -> Iterator[Event]:
-    """The events of one chunk, in order. Raises `SyntaxFault` where the text stops being YAML."""
+def yaml_events(source: SourceText, start: int, end: int, max_depth: int) -> Iterator[Event]:
+    """The events of one chunk, in order. Raises `SyntaxFault` where the text stops being YAML, and
+    where brackets are nested far deeper than `max_depth`, which is the composer's to judge exactly.
+    """
     reader = YAML(typ="safe", pure=True)
+    reader.Scanner = _Scanner
+    reader.max_depth = max_depth
     reached = start
     try:
         for event in reader.parse(source.text[start:end]):
@@ -108,6 +134,8 @@ def yaml_events(source: SourceText, start: int, end: int) -> Iterator[Event]:
             if converted is not None:
                 reached = max(reached, converted.at)
                 yield converted
+    except _TooDeep as error:
+        raise SyntaxFault(start + error.at, too_deep(max_depth)) from error
     except _RUAMEL_FAILURES as error:
         raise _fault(error, source, start, end, reached) from error
 
@@ -130,7 +158,7 @@ def _convert(event: RuamelEvent, base: int) -> Event | None:
 
 def _scalar(event: ScalarEvent, at: int) -> Event:
     is_plain = event.style is None
-    text = event.value
+    text = event.value if event.value.isascii() else _whole_characters(event.value, at)
     tag = _tag(event)
     fault = ""
     if tag:
@@ -140,9 +168,22 @@ def _scalar(event: ScalarEvent, at: int) -> Event:
             value, fault = text, str(error)
     else:
         value = plain(text) if is_plain else text
+    if isinstance(value, float) and not math.isfinite(value):
+        fault = fault or f"{text[:20]} is no number that JSON has: expected a finite one"
     if is_plain and not text and not tag and event.start_mark.index == event.end_mark.index:
         at = -1
     return Event(EventKind.SCALAR, at, value, event.anchor, fault, merge=is_plain and text == "<<")
+
+
+def _whole_characters(text: str, at: int) -> str:
+    """JSON writes a character beyond U+FFFF as two escapes, which make one character only together."""
+    if not _SURROGATE.search(text):
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        message = "not valid YAML: an escape is half of a character: expected both halves of the pair"
+        raise SyntaxFault(at, message) from error
 
 
 def _tag(event: RuamelEvent) -> str:
@@ -163,7 +204,7 @@ def _fault(error: Exception, source: SourceText, start: int, end: int, reached: 
 
 
 def _marked(error: MarkedYAMLError, source: SourceText, start: int, end: int, reached: int) -> SyntaxFault:
-    problem = error.problem or error.context or "cannot be read"
+    problem = (error.problem or error.context or "cannot be read")[:_LONGEST_REASON]
     noticed = start + error.problem_mark.index if error.problem_mark else reached
     if noticed >= end:
         noticed = start + len(source.text[start:end].rstrip())

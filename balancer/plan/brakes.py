@@ -22,5 +22,5 @@ def check_brake(plan: Plan, actual: Actual, *, allow_mass_delete: bool) -> None:
         return
     raise BrakeEngaged(
         f"refused: this would delete {deleted} of {live} live frontends",
-        hint="if that is what you want, repeat with --allow-mass-delete",
+        hint="if that is what you want, run balancer apply --allow-mass-delete",
     )

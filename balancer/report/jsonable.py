@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from balancer.desired.types import Backend, Desired, Frontend
 from balancer.model.problem import Problem
+from balancer.views import Status
 
 if TYPE_CHECKING:
     from balancer.plan.diff import Change, FrontendState, Plan
@@ -29,13 +30,19 @@ def to_json(value: object) -> Any:
         return value
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Status):
+        return {"effect": value.effect.value, **_fields_json(value)}
     if is_dataclass(value):
-        return {item.name: to_json(getattr(value, item.name)) for item in fields(value)}
+        return _fields_json(value)
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, Sequence):
         return [to_json(item) for item in value]
     return str(value)
+
+
+def _fields_json(value: Any) -> dict[str, Any]:
+    return {item.name: to_json(getattr(value, item.name)) for item in fields(value)}
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

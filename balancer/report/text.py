@@ -14,6 +14,7 @@ from balancer.views import (
     Attachment,
     ChainLink,
     Check,
+    Effect,
     Explanation,
     Level,
     LiveAffinity,
@@ -181,8 +182,9 @@ def _field(label: str, value: str) -> str:
 def status_lines(status: Status) -> Iterator[str]:
     """Everything of a status that is not a table."""
     yield f"programs   {'loaded, build ' + status.build_id if status.loaded else 'not loaded'}"
-    effective = sum(item.attached for item in status.attachments)
-    yield f"attached   {effective} of {plural(len(status.attachments), 'hook')}"
+    attached = sum(item.attached for item in status.attachments)
+    yield f"attached   {attached} of {plural(len(status.attachments), 'hook')}"
+    yield f"effect     {_effect_text(status)}"
     last = status.last_pass
     if last is None:
         yield "last pass  none known"
@@ -196,6 +198,15 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"problems   {problem_count(status.problems)}"
     for file in status.stale_files:
         yield f"stale      {file} (its last good content is in force)"
+
+
+def _effect_text(status: Status) -> str:
+    if not status.loaded:
+        return "INEFFECTIVE: nothing is loaded"
+    if not status.attached:
+        return "INEFFECTIVE: not every hook is attached"
+    said = status.effect.upper() if status.effect is Effect.INEFFECTIVE else status.effect
+    return f"{said}: {status.canary.note}"
 
 
 def status_tables(status: Status) -> Iterator[Table]:

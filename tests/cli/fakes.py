@@ -21,6 +21,8 @@ from balancer.plan.diff import Change, FrontendState, Plan, Verb, Write, WriteKi
 from balancer.plan.steps import Step
 from balancer.views import (
     Attachment,
+    Canary,
+    CanaryResult,
     ChainLink,
     Check,
     Explanation,
@@ -166,6 +168,9 @@ class FakeFacade:
     plan: Plan = field(default_factory=lambda: plan_of(change(Verb.ADD)))
     failure: BalancerError | None = None
     healthy: bool = True
+    canary: Canary = field(
+        default_factory=lambda: Canary(result=CanaryResult.WORKED, note="a child was answered")
+    )
     levels: tuple[Level, ...] = (Level.OK, Level.WARN)
     counters: Mapping[str, int] = field(default_factory=lambda: {"forward": 12, "refuse": 1})
     policies: tuple[LivePolicy, ...] = (REDIRECT, WAITING)
@@ -241,6 +246,7 @@ class FakeFacade:
                 Attachment(hook="connect4", attached=True, program_id=41, cgroup="/sys/fs/cgroup"),
                 Attachment(hook="connect6", attached=self.healthy, note="" if self.healthy else "replaced"),
             ),
+            canary=self.canary,
             maps=(MapFill(name="frontends", used=3, capacity=12),),
             last_pass=LastPass(
                 time=datetime(2024, 5, 1, 12, tzinfo=UTC),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from balancer.errors import NotLoaded
-from balancer.views import Level
+from balancer.views import Canary, CanaryResult, Level
 
 
 @pytest.mark.parametrize("what", ["frontends", "backends", "affinity", "policies"])
@@ -41,6 +41,7 @@ def test_status_text_says_everything_in_one_screen(run, facade):
     for said in (
         "loaded, build 3f2a",
         "2 of 2 hooks",
+        "effect     effective: a child was answered",
         "2024-05-01T12:00:00+00:00: converged",
         "policies   2 in force, 1 not in force",
         "held by pid 7 (balancer watch)",
@@ -55,7 +56,22 @@ def test_status_exits_6_when_a_hook_is_not_in_effect(run, facade):
     facade.healthy = False
     out = run("status", code=6).stdout
     assert "1 of 2 hooks" in out
+    assert "effect     INEFFECTIVE: not every hook is attached" in out
     assert "replaced" in out
+
+
+@pytest.mark.parametrize(
+    ("result", "effect", "code"),
+    [("worked", "effective", 0), ("failed", "ineffective", 6), ("unverified", "unverified", 0)],
+)
+def test_status_calls_itself_effective_only_if_the_canary_worked(
+    run, facade, valid_json, result, effect, code
+):
+    """Hooks that are attached are a promise, a canary is the proof; one that cannot be sent is no fault."""
+    facade.canary = Canary(result=CanaryResult(result), note="as it went")
+    value = valid_json(run("status", "-o", "json", code=code), "status")
+    assert (value["effect"], value["canary"]) == (effect, {"result": result, "note": "as it went"})
+    assert f"effect     {effect.upper() if code else effect}: as it went" in run("status", code=code).stdout
 
 
 def test_status_json_matches_its_schema(run, facade, valid_json):

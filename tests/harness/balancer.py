@@ -46,8 +46,8 @@ class Balancer:
         self.node = node
         self.manifests.mkdir(parents=True)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Any command with this instance's options, running."""
+    def start(self, *arguments: str, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Any command with this instance's options, running; `prefix` is a command that runs it, as strace does."""
         environment = {
             **os.environ,
             "BALANCER_CGROUP": str(self.cgroup),
@@ -57,7 +57,7 @@ class Balancer:
         }
         if self.config.exists():
             environment["BALANCER_CONFIG"] = str(self.config)
-        command = Place(netns=self.netns).command([str(COMMAND), *arguments])
+        command = Place(netns=self.netns).command([*prefix, str(COMMAND), *arguments])
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 

@@ -88,9 +88,13 @@ class Client(Lines):
         number = self.request("open_connected", way=way, address=address, port=port, mapped=mapped)
         return Socket(self, number, mapped)
 
-    def storm(self, way: Way, address: str, port: int, *, mapped: bool = False) -> Storm:
-        """Fresh sockets without pause in the background, to be ended with `calm`."""
-        return Storm(self, self.request("storm", way=way, address=address, port=port, mapped=mapped))
+    def storm(
+        self, way: Way, address: str, port: int, *, mapped: bool = False, pause: float = 0.0005
+    ) -> Storm:
+        """Fresh sockets one after the other in the background, `pause` seconds apart, to be ended with `calm`."""
+        return Storm(
+            self, self.request("storm", way=way, address=address, port=port, mapped=mapped, pause=pause)
+        )
 
     def resolve(self, server: str, port: int, name: str, *, mapped: bool = False) -> Reply:
         """The IPv4 address of `name`, asked the way musl's resolver asks."""

@@ -147,7 +147,7 @@ def close(number: int) -> None:
     _sockets.pop(number).close()
 
 
-def storm(way: str, address: str, port: int, mapped: bool) -> int:
+def storm(way: str, address: str, port: int, mapped: bool, pause: float) -> int:
     """Connect again and again in the background until `calm`."""
     number = next(_numbers)
     stop, outcomes = threading.Event(), Counter[str]()
@@ -156,7 +156,7 @@ def storm(way: str, address: str, port: int, mapped: bool) -> int:
         while not stop.is_set():
             ((name, failure, _),) = ask(way, address, port, mapped, 1, {})
             outcomes[name or failure] += 1
-            time.sleep(0.0005)
+            time.sleep(pause)
 
     thread = threading.Thread(target=run, daemon=True)
     _storms[number] = (stop, thread, outcomes)

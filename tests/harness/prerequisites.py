@@ -18,6 +18,10 @@ _PROGRAMS = (
     "dig",
     "dnsmasq",
     "getent",
+    "git",
+    "rsync",
+    "tar",
+    "strace",
 )
 
 

@@ -76,7 +76,8 @@ def test_applying_the_first_time_without_permission(host: Host, readable: str) -
     """Nothing is made half-way: the missing capabilities are found out first."""
     host.balancer.run("detach")
     code, said = _run(host, "apply", readable, prefix=AS_NOBODY)
-    assert (code, "missing cap_net_admin, cap_sys_admin, cap_bpf" in said) == (6, True), said
+    missing = "missing cap_dac_read_search, cap_net_admin, cap_sys_admin, cap_sys_ptrace"
+    assert (code, missing in said) == (6, True), said
 
 
 def test_from_files_nobody_needs_root(host: Host, readable: str) -> None:

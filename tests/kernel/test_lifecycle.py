@@ -112,9 +112,7 @@ def test_foreign_programs_stay_and_work(host: Host, client: Client, foreign_firs
     with contextlib.ExitStack() as stack:
         if not foreign_first:
             host.balancer.apply(directory)
-        foreign = stack.enter_context(
-            forbidding(host.cgroup, host.balancer.bpffs.parent / "foreign", port=999)
-        )
+        foreign = stack.enter_context(forbidding(host.cgroup, port=999))
         host.balancer.apply(directory)
         assert (client.tcp(VIP, 80), client.tcp(pool.ONE, 999)) == ("one", "EPERM")
         host.balancer.run("detach")

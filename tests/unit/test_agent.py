@@ -5,150 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Sequence
-from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from watch_world import CHANGED, NOW, Stage
 
-from balancer import agent
-from balancer.agent import Agent, LastGood, signals
-from balancer.config import Settings
-from balancer.desired.types import Desired
+from balancer import state
+from balancer.agent import signals
 from balancer.errors import BrakeEngaged, HostUnfit, KernelCallFailed
-from balancer.manifests import FileObjects, Manifests, scan
 from balancer.manifests.watch import Inbox, Wake
-from balancer.model.cluster import Cluster
 from balancer.model.problem import Origin, Problem, Severity
-from balancer.model.service import Protocol
-from balancer.plan.diff import Change, Plan, Verb
-from balancer.plan.steps import Step, Write, WriteKind
-from balancer.views import Loaded, PassResult
-
-
-class Reader:
-    """A file whose text holds "bad" has an error, "odd" a warning. Counts what it reads."""
-
-    def __init__(self) -> None:
-        self.read: list[str] = []
-
-    def __call__(self, path: Path) -> FileObjects:
-        text = path.read_text()
-        self.read.append(path.name)
-        found = [(word, level) for word, level in SEVERITY.items() if word in text]
-        problems = tuple(
-            Problem(origin=Origin(file=str(path), line=1), message=f"{word} in {text}", severity=level)
-            for word, level in found
-        )
-        return FileObjects(path=str(path), sha256=text, objects=(), problems=problems, ignored={})
-
-
-SEVERITY = {"bad": Severity.ERROR, "odd": Severity.WARNING}
-SYNCHRONIZE = Write(step=Step.SYNCHRONIZE, kind=WriteKind.SYNCHRONIZE)
-CHANGED = Plan(
-    changes=(
-        Change(
-            verb=Verb.DELETE,
-            address=ip_address("10.0.0.1"),
-            port=1,
-            protocol=Protocol.TCP,
-            before=None,
-            after=None,
-        ),
-    ),
-    writes=(SYNCHRONIZE,),
-)
-
-
-class Kernel:
-    """Remembers the contents that each pass applied; `errors` are raised one by one instead."""
-
-    def __init__(self) -> None:
-        self.passes: list[dict[str, str]] = []
-        self.loaded: list[Loaded] = []
-        self.errors: list[Exception] = []
-        self.attempts = 0
-        self.plan = Plan()
-        self.problems: tuple[Problem, ...] = ()
-
-    @contextmanager
-    def reconciler(self, _settings: Settings):
-        yield self
-
-    def apply(self, loaded: Loaded, *, allow_mass_delete: bool) -> PassResult:
-        assert not allow_mass_delete
-        self.attempts += 1
-        if self.errors:
-            raise self.errors.pop(0)
-        self.loaded.append(loaded)
-        self.passes.append({Path(file.path).name: file.sha256 for file in loaded.manifests.files})
-        return PassResult(
-            plan=self.plan, loaded_programs=False, attached=True, seconds=0.01, problems=self.problems
-        )
-
-
-def compute(files: Sequence[FileObjects] | None, _paths: Sequence[Path], _settings: Settings) -> Loaded:
-    assert files is not None
-    problems = tuple(problem for file in files for problem in file.problems)
-    manifests = Manifests(cluster=Cluster(), problems=problems, files=tuple(files), ignored={})
-    return Loaded(manifests=manifests, desired=Desired(), problems=problems)
-
-
-class Script(Inbox):
-    """Instead of waiting it does the next step of a test and returns its wake-up; STOP after the last."""
-
-    def __init__(self) -> None:
-        super().__init__(clock=lambda: 0.0, quiet_seconds=0.0)
-        self.steps: list[tuple[object, Wake]] = []
-        self.waits: list[float] = []
-
-    def next(self, seconds: float) -> Wake:
-        self.waits.append(seconds)
-        if not self.steps:
-            return Wake.STOP
-        step, wake = self.steps.pop(0)
-        if callable(step):
-            step()
-        return wake
-
-
-class World:
-    """A directory, a kernel and a script; `run()` plays the script from the first pass to the end."""
-
-    def __init__(self, directory: Path, log: logging.Logger) -> None:
-        self.directory = directory
-        self.paths = [directory]
-        self.kernel = Kernel()
-        self.reader = Reader()
-        self.script = Script()
-        self.log = log
-        self.rewatch = lambda: None
-
-    def write(self, name: str, text: str) -> None:
-        self.directory.mkdir(exist_ok=True)
-        (self.directory / name).write_text(text)
-
-    def then(self, step: object = None, wake: Wake = Wake.CHANGE) -> None:
-        self.script.steps.append((step, wake))
-
-    def run(self) -> None:
-        Agent(
-            paths=self.paths,
-            settings=Settings(node="n1", resync_seconds=60),
-            compute=compute,
-            reconciler=self.kernel.reconciler,
-            files=LastGood(scan, self.reader),
-            inbox=self.script,
-            rewatch=lambda: self.rewatch(),
-            log=self.log,
-        ).run()
 
 
 @pytest.fixture
 def world(tmp_path, caplog):
     caplog.set_level(logging.DEBUG, "test-agent")
-    made = World(tmp_path / "manifests", logging.getLogger("test-agent"))
+    made = Stage(tmp_path / "manifests", logging.getLogger("test-agent"))
     made.write("a.yaml", "a1")
     made.write("b.yaml", "b1")
     return made
@@ -167,7 +39,7 @@ def test_the_first_pass_comes_before_any_wait(world):
 def test_only_the_changed_file_is_read_again(world):
     world.then(lambda: world.write("b.yaml", "b2"))
     world.run()
-    assert world.reader.read == ["a.yaml", "b.yaml", "b.yaml"]
+    assert world.reader.parsed == ["a.yaml", "b.yaml", "b.yaml"]
     assert world.kernel.passes[-1] == {"a.yaml": "a1", "b.yaml": "b2"}
 
 
@@ -182,7 +54,7 @@ def test_resync_and_sighup_run_a_pass_without_a_change(world, wake):
     world.then(None, wake)
     world.run()
     assert world.kernel.attempts == 2
-    assert world.reader.read == ["a.yaml", "b.yaml"]
+    assert world.reader.parsed == ["a.yaml", "b.yaml"]
 
 
 def test_a_deleted_file_takes_its_objects_along(world):
@@ -213,11 +85,11 @@ def test_a_repaired_file_is_no_longer_stale(world, caplog):
     assert any(line.startswith("solved: ") for line in logged(caplog))
 
 
-def test_a_file_that_cannot_be_read_keeps_its_content(world, monkeypatch):
-    def forbid(file: Path) -> str:
+def test_a_file_that_cannot_be_read_keeps_its_content(world):
+    def forbid(file: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(file))
 
-    world.then(lambda: monkeypatch.setattr(agent, "_digest", forbid))
+    world.then(lambda: setattr(world, "read", forbid))
     world.run()
     files = [str(world.directory / name) for name in ("a.yaml", "b.yaml")]
     assert world.kernel.passes[-1] == {"a.yaml": "a1", "b.yaml": "b1"}
@@ -231,21 +103,11 @@ def test_a_file_that_was_never_good_gives_what_is_good_in_it(world):
     assert world.kernel.loaded[0].stale_files == ()
 
 
-def empty(directory: Path) -> None:
-    for file in directory.iterdir():
-        file.unlink()
-
-
-def remove(directory: Path) -> None:
-    empty(directory)
-    directory.rmdir()
-
-
 @pytest.mark.parametrize(
-    ("vanish", "said"), [(empty, "no manifests here"), (remove, "No such file or directory")]
+    ("vanish", "said"), [(Stage.empty, "no manifests here"), (Stage.remove, "No such file or directory")]
 )
 def test_a_directory_that_vanishes_removes_nothing_and_is_reported(world, caplog, vanish, said):
-    world.then(lambda: vanish(world.directory))
+    world.then(lambda: vanish(world))
     world.then(None, Wake.TIMER)
     world.then(lambda: world.write("c.yaml", "c1"))
     world.run()
@@ -256,14 +118,14 @@ def test_a_directory_that_vanishes_removes_nothing_and_is_reported(world, caplog
     assert "last known manifests stay in force" in reports[0]
 
 
-@pytest.mark.parametrize("vanish", [empty, remove])
+@pytest.mark.parametrize("vanish", [Stage.empty, Stage.remove])
 def test_nothing_is_done_until_every_path_has_manifests(world, vanish):
     """What a path that was never seen may hold could be in the maps from an earlier run."""
     other = world.directory.with_name("other")
     other.mkdir()
     (other / "o.yaml").write_text("o1")
     world.paths.append(other)
-    vanish(world.directory)
+    vanish(world)
     world.then(lambda: world.write("a.yaml", "a1"))
     world.run()
     assert world.kernel.passes == [{"a.yaml": "a1", "o.yaml": "o1"}]
@@ -342,7 +204,8 @@ def test_a_path_that_cannot_be_watched_is_read_all_the_same(world, caplog):
     world.then(lambda: world.write("a.yaml", "a2"), Wake.TIMER)
     world.run()
     assert world.kernel.passes[-1]["a.yaml"] == "a2"
-    assert "pass failed: too many watches" in logged(caplog, logging.ERROR)
+    assert any("only seen every 60 s: too many watches" in line for line in logged(caplog, logging.ERROR))
+    assert world.script.waits == [60, 60, 60]
 
 
 @pytest.mark.parametrize(
@@ -375,3 +238,95 @@ def test_a_part_of_the_tree_that_cannot_be_seen_keeps_its_files(world):
     world.run()
     assert [applied["c.yaml"] for applied in world.kernel.passes] == ["one", "one", "two"]
     assert world.kernel.loaded[1].stale_files == (str(link / "c.yaml"),)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), MemoryError(), OSError(5, "Input/output error")])
+def test_no_error_whatever_ends_the_loop(world, caplog, error):
+    """Only a signal does; what was not expected is logged with its traceback, once."""
+    world.kernel.errors = [error, error]
+    world.then(None, Wake.TIMER)
+    world.then(None, Wake.TIMER)
+    world.run()
+    assert len(world.kernel.passes) == 1
+    failed = [record for record in caplog.records if record.getMessage().startswith("pass failed")]
+    assert len(failed) == 1
+    assert bool(failed[0].exc_info) is not isinstance(error, OSError)
+
+
+def test_a_kernel_that_fails_at_the_start_is_tried_again(world):
+    """Memory may be short for a moment; that is no host that cannot run it."""
+    world.kernel.errors = [KernelCallFailed("create map slots", 12)]
+    world.then(None, Wake.TIMER)
+    world.run()
+    assert len(world.kernel.passes) == 1
+
+
+def test_status_tells_why_a_pass_failed(world):
+    """The reconciler writes the state file only when it has converged."""
+    world.kernel.errors = [BrakeEngaged("refused: too many", hint="allow it")]
+    world.run()
+    kept, _ = state.load(world.settings.state)
+    assert kept.last_pass is not None
+    assert (kept.last_pass.time, kept.last_pass.result) == (NOW, "refused: too many (hint: allow it)")
+    assert [problem.message for problem in kept.problems if problem.is_error] == [
+        "pass failed: refused: too many (hint: allow it)"
+    ]
+
+
+def test_status_tells_that_a_path_was_never_seen(world):
+    world.remove()
+    world.run()
+    kept, _ = state.load(world.settings.state)
+    assert kept.last_pass is not None
+    assert "waiting" in kept.last_pass.result
+    assert kept.stale_files == (str(world.directory),)
+    assert "nothing is changed until it is there" in kept.problems[0].message
+
+
+def test_a_state_file_that_cannot_be_written_is_a_problem_and_no_failure(world, caplog):
+    """As on a full or read-only disk; the next pass tries again."""
+    world.settings.state.parent.write_text("in the way")
+    world.then(lambda: world.settings.state.parent.unlink(), Wake.TIMER)
+    world.run()
+    assert len(world.kernel.passes) == 2
+    assert world.script.waits == [60, 60]
+    warnings = logged(caplog, logging.WARNING)
+    assert len([line for line in warnings if "cannot write the last good content" in line]) == 1
+    assert any(line.startswith("solved:") for line in logged(caplog))
+    assert len(world.kept.load()) == 2
+
+
+def words(world) -> list[str]:
+    return [message.partition("=")[0] for message in world.told]
+
+
+def test_the_service_manager_hears_of_the_start_every_pass_and_the_end(world):
+    """sd_notify(3): a reload is announced, and over when the service is ready again."""
+    world.then(lambda: world.write("a.yaml", "a2"))
+    world.then(None, Wake.RELOAD)
+    world.run()
+    passes = [["STATUS", "READY"], ["STATUS"], ["RELOADING", "STATUS", "READY"]]
+    assert words(world) == [word for each in passes for word in (*each, "WATCHDOG")] + ["STOPPING"]
+    assert world.told[0].startswith("STATUS=start: in sync")
+
+
+def test_ready_is_said_when_services_are_in_force_and_not_before(world):
+    world.kernel.errors = [BrakeEngaged("refused")]
+    world.then(None, Wake.RELOAD)
+    world.kernel.errors.append(BrakeEngaged("refused"))
+    world.then(None, Wake.TIMER)
+    world.run()
+    told = [message for message in world.told if not message.startswith("WATCHDOG")]
+    assert told[0] == "STATUS=pass failed: refused"
+    assert [word for word in words(world) if word != "WATCHDOG"] == [
+        *("STATUS", "STATUS", "STATUS", "READY", "STOPPING")
+    ]
+
+
+def test_the_watchdog_is_fed_while_nothing_happens(world):
+    world.alive_seconds = 25
+    for _ in range(3):
+        world.then(None, Wake.TIMER)
+    world.run()
+    assert world.script.waits == [25, 25, 10, 25]
+    assert world.kernel.attempts == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +10,7 @@ import pytest
 from builders import address_frontend, cluster, local_redirect, service_frontend
 from plan_builders import desired, frontend
 
-from balancer import state
+from balancer import durable, state
 from balancer.desired.types import Action, Desired, FrontendKind, PolicyStatus, Source
 from balancer.errors import Exit, HostError
 from balancer.model.policy import PolicyFrontend
@@ -61,7 +59,7 @@ def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "state.json"
     state.save(path, KEPT)
     assert state.load(path) == (KEPT, "")
-    assert [item.name for item in path.parent.iterdir()] == ["state.json"]
+    assert sorted(item.name for item in path.parent.iterdir()) == ["state.json", "state.json.names"]
 
 
 def test_no_file_yet(tmp_path: Path) -> None:
@@ -69,40 +67,73 @@ def test_no_file_yet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 1}', '{"version": 1, "state": 3, "sha256": ""}']
+    "text", ["", "{", "[]", '{"version": 3}', '{"version": 3, "sha256": ""}\n{}', "\0" * 4096, "\xff"]
 )
 def test_damage_is_said_and_never_fatal(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
-    path.write_text(text)
+    path.write_text(text, "latin-1")
     found, warning = state.load(path)
     assert found == state.State()
     assert "damaged" in warning
 
 
-def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+def test_a_text_of_another_shape_is_damage_too(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    durable.write(path, state.VERSION, '{"last_pass": 3}')
+    assert "damaged" in state.load(path)[1]
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.json.names"])
+def test_a_damaged_file_is_set_aside_by_the_next_pass_and_said(tmp_path: Path, name: str) -> None:
     path = tmp_path / "state.json"
     state.save(path, KEPT)
-    document = json.loads(path.read_text())
-    document["state"] = document["state"].replace("web", "wob")
-    path.write_text(json.dumps(document))
+    damaged = (tmp_path / name).read_text().replace("web", "wob")
+    (tmp_path / name).write_text(damaged)
     assert "checksum" in state.load(path)[1]
+    state.save(path, KEPT)
+    found, warning = state.load(path)
+    assert found == KEPT
+    assert f"set aside as {tmp_path / name}.aside" in warning
+    assert (tmp_path / f"{name}.aside").read_text() == damaged
 
 
-def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
-    """Written before there were policies: labels of five fields and no list of policies."""
-    body = json.dumps(
-        {
-            "last_pass": None,
-            "labels": {"10.96.0.1:80/TCP": ["ClusterIP", "Service d/web", "http", "a.yaml:3", "g"]},
-            "nodes": {},
-            "problems": [],
-            "stale_files": [],
-        }
-    )
+def test_an_idle_pass_leaves_the_names_alone(tmp_path: Path) -> None:
+    """They are megabytes on a large host; the outcome of a pass is not."""
     path = tmp_path / "state.json"
-    digest = hashlib.sha256(body.encode()).hexdigest()
-    path.write_text(json.dumps({"version": 1, "sha256": digest, "state": body}))
-    assert state.load(path) == (state.State(labels={"10.96.0.1:80/TCP": SERVICE}), "")
+    state.save(path, KEPT)
+    before = [item.stat().st_ino for item in (path, path.with_name("state.json.names"))]
+    assert KEPT.last_pass is not None
+    state.save(path, replace(KEPT, last_pass=replace(KEPT.last_pass, seconds=0.7)))
+    after = [item.stat().st_ino for item in (path, path.with_name("state.json.names"))]
+    assert (before[0] != after[0], before[1] == after[1]) == (True, True)
+    assert state.load(path)[0].last_pass != KEPT.last_pass
+
+
+def test_nothing_new_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    state.save(path, KEPT)
+    before = path.stat()
+    state.save(path, KEPT)
+    assert path.stat() == before
+
+
+def test_a_pass_that_failed_keeps_the_names_of_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    state.save(path, KEPT)
+    later = datetime(2026, 1, 3, tzinfo=UTC)
+    state.note(path, problems=(), stale_files=("c.yaml",), failure="refused", time=later)
+    found, _ = state.load(path)
+    assert found.last_pass is not None
+    assert (found.last_pass.result, found.last_pass.time, found.last_pass.frontends) == ("refused", later, 2)
+    assert (found.problems, found.stale_files) == ((), ("c.yaml",))
+    assert (found.labels, found.nodes, found.policies) == (KEPT.labels, KEPT.nodes, KEPT.policies)
+
+
+def test_a_problem_after_a_pass_leaves_its_outcome(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    state.save(path, KEPT)
+    state.note(path, problems=(), stale_files=(), failure="", time=datetime(2026, 1, 3, tzinfo=UTC))
+    assert state.load(path)[0].last_pass == KEPT.last_pass
 
 
 def test_labels_keep_what_is_beneath_a_frontend() -> None:
@@ -134,7 +165,7 @@ def test_a_policy_is_kept_with_what_it_is_for(front: PolicyFrontend, target: str
 
 def test_another_version(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    path.write_text('{"version": 99}')
+    durable.write(path, 99, "{}")
     assert "version 99" in state.load(path)[1]
 
 

@@ -81,6 +81,16 @@ def test_an_invalid_entry_address_is_a_warning(text: str) -> None:
     assert messages(state)[0].startswith(f"n2.yaml:1 Node n2 $.metadata.annotations['{ENTRY4}']: ")
 
 
+def test_an_entry_address_with_a_zone_is_not_used() -> None:
+    """A zone names an interface of one host, and means nothing to the others."""
+    entry = node("n2", ["192.168.0.2", "fd00:1::2"], annotations={ENTRY6: "fd00:9::2%eth0"})
+    dual = service(cluster_ips=["10.96.0.10", "fd00:96::a"])
+    both = pod(ip=["10.244.2.5", "fd00::5"], labels=APP, node="n2")
+    state = desired(dual, both, entry, balancing(mode="nodeProxy", ports=[80]))
+    assert answer(state, "[fd00:96::a]:80") == ["fd00:1::2:80"]
+    assert "is not an IPv6 address" in messages(state)[0]
+
+
 def test_an_entry_address_does_not_matter_to_host_ports() -> None:
     """balancing.elf.io/v1beta1: the entry address is for nodeProxy."""
     entry = node("n2", "192.168.0.2", annotations={ENTRY4: "10.9.0.2"})

@@ -141,7 +141,7 @@ def test_large_file_is_refused_without_being_read(tmp_path: Path) -> None:
 def test_number_of_problems_is_bounded_and_says_so() -> None:
     file = read("---\n".join(["a: 1\n"] * 10), limits=Limits(max_problems=4))
     assert len(file.problems) == 5
-    assert file.problems[-1].message == "16 more problems of this file are not listed"
+    assert file.problems[-1].message == "at least 16 more problems of this file are not listed"
 
 
 def test_excerpt_is_the_line_of_the_problem() -> None:
