@@ -69,12 +69,22 @@ class Systemd:
             time.sleep(0.05)
 
 
+# Settings that hide a place where the tree under test may itself lie.
+_HIDES = {"PrivateTmp": ("/tmp", "/var/tmp"), "ProtectHome": ("/home", "/root", "/run/user")}
+
+
+def _visible(line: str) -> bool:
+    """False for a setting that would hide the command itself: only there the unit does without it."""
+    name = line.partition("=")[0]
+    return not any(COMMAND.is_relative_to(place) for place in _HIDES.get(name, ()))
+
+
 def _install(units: Path) -> None:
     units.mkdir()
     for path in UNITS.glob("*.[st]*"):
         text = path.read_text().replace("/usr/local/bin/balancer", str(COMMAND))
         text = text.replace("/etc/balancer/", "/etc/default/")  # a directory that every host has
-        (units / path.name).write_text(text)
+        (units / path.name).write_text("".join(filter(_visible, text.splitlines(keepends=True))))
     for name in _TARGETS:
         (units / f"{name}.target").write_text("[Unit]\nDefaultDependencies=no\n")
 
