@@ -7,7 +7,10 @@ READY := $(VENV)/.ready
 
 # What the product needs (BCC, the user API headers, iproute2's tc and ip for the tests' networks) and
 # what the tests and the demo drive it with. None of these starts a service.
-PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool clang-format curl dnsmasq-base dnsutils git iproute2 procps rsync strace systemd util-linux
+PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool chromium chromium-driver clang-format curl dnsmasq-base dnsutils git \
+	iproute2 libpcre2-8-0 libssl3 procps rsync strace systemd util-linux
+# Their packages start a server when they are installed, so they are only unpacked, below the environment.
+UNPACKED := nginx prometheus
 
 .PHONY: setup demo test lint unit kernel stress clean help
 
@@ -28,6 +31,13 @@ $(READY): pyproject.toml Makefile
 		echo "installing:$$missing"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
+	@for package in $(UNPACKED); do \
+		test -e $(VENV)/debian/.$$package && continue; \
+		echo "unpacking: $$package"; \
+		mkdir -p $(VENV)/debian && cd $(VENV)/debian && rm -f $${package}_*.deb && \
+		{ apt-get download -qq $$package 2>/dev/null || { apt-get update -qq && apt-get download -qq $$package; }; } 2>&1 | grep -v '^W: Download is performed unsandboxed'; \
+		dpkg -x $${package}_*.deb . && rm -f $${package}_*.deb && touch .$$package && cd - >/dev/null || exit 1; \
+	done
 	@test -x $(BIN)/python || $(PYTHON) -m venv --system-site-packages $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,9 @@ class Servers(Lines):
 
 
 @contextmanager
-def dnsmasq(place: Place, *, address: str, port: int, records: Sequence[str]) -> Iterator[None]:
+def dnsmasq(
+    place: Place, *, address: str, port: int, records: Sequence[str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """A real DNS server; `records` are options such as ``--txt-record=who.test,one``.
 
     Waits until it answers, so that a test never races its start.
@@ -54,9 +57,10 @@ def dnsmasq(place: Place, *, address: str, port: int, records: Sequence[str]) ->
     process = subprocess.Popen(place.command(command))
     try:
         _wait_for_dns(place, address, port, process)
-        yield
+        yield process
     finally:
         process.terminate()
+        process.send_signal(signal.SIGCONT)  # a test may have stopped it
         process.wait(timeout=10)
 
 
