@@ -15,6 +15,7 @@
 #include "types.h"
 #include "maps.h"
 #include "select.h"
+#include "tell.h"
 #include "translate.h"
 
 static __always_inline void load4(struct bpf_sock_addr *ctx, struct backend *endpoint)

@@ -28,8 +28,8 @@ BPF_TABLE(PINNED("lru_hash", "affinity"), struct affinity_key, struct affinity, 
  * same index overwrites an older one, which then sees its backend. Programs write and read. */
 BPF_TABLE(PINNED("array", "peers"), __u32, struct peer, peers, SIZE_PEERS);
 
-/* Decisions by frontend and reason; entry 0 is for those without a frontend. Programs add, user space
- * reads, and zeroes an entry before it is given to another frontend. */
+/* Decisions by frontend and reason; entry 0 is for those without a frontend. Programs add. User space
+ * reads, and moves the counts of a frontend that goes to entry 1, in which programs never count. */
 BPF_TABLE(PINNED("percpu_array", "counters"), __u32, struct counter, counters, SIZE_COUNTERS);
 
 /* Values indexed by enum setting. User space writes; programs read. */
@@ -56,3 +56,15 @@ __attribute__((section("maps/" PINNED("sk_storage", "udp_sockets")))) struct udp
 	.flags = BPF_F_NO_PREALLOC,
 };
 BPF_ANNOTATE_KV_PAIR(udp_sockets, int, struct udp_socket);
+
+/* One record for each decision, while somebody listens. Programs write; listeners map it and read. */
+struct events_table_t {
+	int key;
+	struct event leaf;
+	void *(*ringbuf_reserve)(__u64);
+	void (*ringbuf_submit)(void *, __u64);
+	__u32 max_entries;
+};
+__attribute__((section("maps/" PINNED("ringbuf", "events")))) struct events_table_t events = {
+	.max_entries = SIZE_EVENTS, /* bytes: a power of two, of whole pages */
+};

@@ -9,10 +9,20 @@
 #define MAPPED_WORD bpf_htonl(0x0000ffff)
 
 enum outcome {
-	OUTCOME_PASS,        /* no destination of ours: leave it alone */
-	OUTCOME_FORWARD,     /* `frontend` is filled in */
-	OUTCOME_REFUSE,      /* ECONNREFUSED */
-	OUTCOME_UNREACHABLE, /* EHOSTUNREACH */
+	OUTCOME_PASS,    /* no destination of ours: leave it alone */
+	OUTCOME_FORWARD, /* `frontend` is filled in */
+	OUTCOME_REJECT,  /* the choice's reason says with which errno */
+};
+
+/* One of a frontend's two lists of backends, and why it is used; or the reason why none is. */
+struct choice {
+	__u64 group;
+	__u32 base;
+	__u32 length;
+	__u32 affinity_seconds;
+	__u32 counter;
+	__u8 reason;
+	__u8 node_port; /* whether the node port of every address decided */
 };
 
 static __always_inline bool address_equal(const struct address *a, const struct address *b)
@@ -139,24 +149,29 @@ static __always_inline bool in_cgroup_of(__u64 group)
 	return false;
 }
 
-/* The outcome of a frontend, or of a fallback, that has no backend. */
-static __always_inline enum outcome reject(__u32 counter, __u8 action)
+/* Counts a rejection, and leaves its reason in `choice`. */
+static __always_inline enum outcome reject(struct choice *choice, __u32 counter, enum reason reason)
 {
-	if (action == ACTION_UNREACHABLE) {
-		count(counter, REASON_UNREACHABLE);
-		return OUTCOME_UNREACHABLE;
-	}
-	count(counter, REASON_REFUSED);
-	return OUTCOME_REFUSE;
+	choice->counter = counter;
+	choice->reason = reason;
+	count(counter, reason);
+	return OUTCOME_REJECT;
+}
+
+/* Why a frontend, or a fallback, with this action has no backend. */
+static __always_inline enum reason reason_of(__u8 action)
+{
+	return action == ACTION_UNREACHABLE ? REASON_UNREACHABLE : REASON_REFUSED;
 }
 
 /* What serves this destination. An exact entry goes before the node port of every node address. */
 static __always_inline enum outcome resolve(struct bpf_sock_addr *ctx, const struct backend *to, __u8 protocol,
-					    struct frontend *frontend)
+					    struct frontend *frontend, struct choice *choice)
 {
 	struct frontend_key key = { .address = to->address, .port = to->port, .protocol = protocol };
 	__u32 flags = gate(&to->address);
 
+	choice->node_port = 0;
 	if (!flags || in_cgroup_of(0))
 		return OUTCOME_PASS;
 	if (flags == ADDRESS_LOOPBACK && bpf_get_netns_cookie(ctx) != setting(SETTING_HOST_NETNS))
@@ -167,17 +182,18 @@ static __always_inline enum outcome resolve(struct bpf_sock_addr *ctx, const str
 		key.address.words[3] = 0;
 		if (!is_ipv4(&key.address))
 			key.address.words[0] = key.address.words[1] = key.address.words[2] = 0;
+		choice->node_port = 1;
 		if (read_frontend(&key, frontend))
 			goto found;
+		choice->node_port = 0;
 	}
 	if (!(flags & ADDRESS_VIP))
 		return OUTCOME_PASS;
-	count(0, REASON_UNKNOWN_PORT);
-	return OUTCOME_REFUSE;
+	return reject(choice, 0, REASON_UNKNOWN_PORT);
 found:
 	if (frontend->action == ACTION_FORWARD)
 		return OUTCOME_FORWARD;
-	return reject(frontend->counter, frontend->action);
+	return reject(choice, frontend->counter, reason_of(frontend->action));
 }
 
 static __always_inline bool is_member(__u64 group, const struct backend *backend)
@@ -186,16 +202,6 @@ static __always_inline bool is_member(__u64 group, const struct backend *backend
 
 	return members.lookup(&key) != NULL;
 }
-
-/* One of a frontend's two lists of backends, and why it is used. */
-struct choice {
-	__u64 group;
-	__u32 base;
-	__u32 length;
-	__u32 affinity_seconds;
-	__u32 counter;
-	enum reason reason;
-};
 
 /* Counts this connection against the redirect's rate; true if it is above. */
 static __always_inline bool above_rate(const struct frontend *frontend)
@@ -279,7 +285,9 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, const struct front
 	key.group = choice->group;
 	record.last_seen = bpf_ktime_get_ns();
 	if (kept_by_affinity(choice, &key, record.last_seen, chosen)) {
-		count(choice->counter, choice->reason == REASON_FORWARDED ? REASON_AFFINITY : choice->reason);
+		if (choice->reason == REASON_FORWARDED)
+			choice->reason = REASON_AFFINITY;
+		count(choice->counter, choice->reason);
 		return true;
 	}
 	if (!pick(choice, chosen))

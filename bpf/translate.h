@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (Apache-2.0 OR GPL-2.0-only) */
 #pragma once
 
-#include "select.h"
+#include "tell.h"
 
 /* Records of what was translated, so that the socket's owner goes on seeing the address it asked for. */
 
@@ -113,6 +113,7 @@ static __always_inline bool choose_udp(struct bpf_sock_addr *ctx, const struct f
 		record = record_of_vip(socket, vip);
 	if (record && !connecting && may_stay(frontend, choice, &record->backend)) {
 		*chosen = record->backend;
+		choice->reason = REASON_SOCKET;
 		count(frontend->counter, REASON_SOCKET);
 		return true;
 	}
@@ -142,7 +143,7 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, struct backend *
 
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return 1;
-	outcome = resolve(ctx, to, protocol, &frontend);
+	outcome = resolve(ctx, to, protocol, &frontend, &choice);
 	if (outcome == OUTCOME_PASS)
 		return 1;
 	if (outcome == OUTCOME_FORWARD) {
@@ -154,13 +155,15 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, struct backend *
 		if (done) {
 			if (protocol == IPPROTO_TCP)
 				remember_tcp(ctx, to, &chosen);
+			tell_forwarded(ctx, to, &chosen, &choice, connecting);
 			*to = chosen;
 			return 1;
 		}
-		outcome = reject(frontend.counter, frontend.fallback_action);
+		reject(&choice, frontend.counter, reason_of(frontend.fallback_action));
 	}
+	tell_rejected(ctx, to, &choice, connecting);
 #ifdef HAVE_SET_RETVAL
-	bpf_set_retval(outcome == OUTCOME_UNREACHABLE ? -EHOSTUNREACH : -ECONNREFUSED);
+	bpf_set_retval(choice.reason == REASON_UNREACHABLE ? -EHOSTUNREACH : -ECONNREFUSED);
 #endif
 	return 0;
 }

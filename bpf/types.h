@@ -116,11 +116,22 @@ struct udp_record {
 	struct backend backend;
 };
 
-/* The VIPs that one UDP socket talks to; `last` is the record used last, `next` the one to replace. */
+/* How many rejected destinations of one UDP socket are told of once only, as long as it sends on. */
+#define UDP_REJECTED 8
+
+/*
+ * The VIPs that one UDP socket talks to; `last` is the record used last, `next` the one to replace.
+ * `rejected` are destinations whose rejection was told of since `told_since`, the reason in `pad`;
+ * `next_rejected` is the one to replace.
+ */
 struct udp_socket {
 	__u32 last;
 	__u32 next;
 	struct udp_record records[UDP_RECORDS];
+	__u64 told_since; /* SETTING_EVENT_SINCE at that time */
+	struct backend rejected[UDP_REJECTED];
+	__u32 next_rejected;
+	__u32 pad;
 };
 
 struct counter {
@@ -132,7 +143,38 @@ enum setting {
 	SETTING_HOST_NETNS = 1, /* cookie of the network namespace that loopback node ports serve */
 	SETTING_EVENT_LEVEL = 2,
 	SETTING_CGROUP_LEVELS = 3, /* bit n: `cgroups` has an entry at depth n of the hierarchy */
+	SETTING_EVENT_UNTIL = 4,   /* CLOCK_MONOTONIC, ns: from then on nobody listens, whatever the level */
+	SETTING_EVENTS_LOST = 5,   /* events for which the ring had no room; programs add */
+	SETTING_EVENT_SINCE = 6,   /* CLOCK_MONOTONIC, ns: when the latest listener began */
 	SETTING_COUNT = 8,
+};
+
+enum event_level {
+	EVENTS_OFF = 0,
+	EVENTS_REJECTIONS = 1,
+	EVENTS_ALL = 2,
+};
+
+enum event_flag {
+	EVENT_CONNECT = 1,   /* the call was a connect, otherwise a send */
+	EVENT_NODE_PORT = 2, /* the node port of every address decided, the entry under 0.0.0.0 or :: */
+};
+
+/* One decision. `chosen` is zero when the call was rejected. */
+struct event {
+	__u64 time;   /* CLOCK_MONOTONIC, ns */
+	__u64 cgroup; /* id of the process's cgroup */
+	__u64 netns;  /* cookie */
+	__u64 socket; /* cookie */
+	struct backend asked;
+	struct backend chosen;
+	__u32 pid;     /* of the process, not of the thread */
+	__u32 counter; /* of the frontend, 0 where there is none */
+	char comm[16];
+	__u8 reason;
+	__u8 protocol;
+	__u8 flags;
+	__u8 pad[5];
 };
 
 enum cgroup_flag {
@@ -146,3 +188,5 @@ _Static_assert(sizeof(struct address_info) == 8, "struct address_info");
 _Static_assert(sizeof(struct member_key) == 32, "struct member_key");
 _Static_assert(sizeof(struct affinity) == 32, "struct affinity");
 _Static_assert(sizeof(struct peer) == 48, "struct peer");
+_Static_assert(sizeof(struct udp_socket) == 504, "struct udp_socket");
+_Static_assert(sizeof(struct event) == 104, "struct event");

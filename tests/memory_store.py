@@ -6,8 +6,9 @@ be killed at any single write, so that a batch is left half done.
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import itertools
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from dataclasses import dataclass
 from balancer.errors import KernelCallFailed
 from balancer.plan import entries
 from balancer.plan.actual import read_actual
+from balancer.plan.counters import NO_FRONTEND, RETIRED
 from balancer.plan.diff import Plan
 from balancer.plan.entries import INDEX, MapName
 from balancer.plan.execute import execute
 
-COUNTER_SIZE = 32
+COUNTER = struct.Struct("=8Q")  # of one CPU
 HASH_SIZES = {
     MapName.ADDRESSES: (entries.ADDRESS.size, entries.ADDRESS_INFO.size),
     MapName.FRONTENDS: (entries.FRONTEND_KEY.size, entries.FRONTEND.size),
@@ -30,15 +32,15 @@ HASH_SIZES = {
 }
 ARRAY_SIZES = {
     MapName.SLOTS: entries.BACKEND.size,
-    MapName.COUNTERS: COUNTER_SIZE,
+    MapName.COUNTERS: COUNTER.size,
     MapName.SETTINGS: entries.SETTING.size,
     MapName.RATES: 16,
 }
 CAPACITIES = dict.fromkeys(HASH_SIZES, 4096) | {
     MapName.SLOTS: 4096,
-    MapName.COUNTERS: 4097,
+    MapName.COUNTERS: 4098,
     MapName.SETTINGS: 8,
-    MapName.RATES: 4097,
+    MapName.RATES: 4098,
 }
 
 
@@ -92,12 +94,14 @@ class MemoryStore:
         for key in keys:
             self._write(f"delete from map {name}", lambda key=key: self._remove(name, key))
 
-    def zero(self, name: MapName, keys: Sequence[bytes]) -> None:
-        self.calls["zero"] += 1
-        if name not in ARRAY_SIZES:
-            raise ValueError(f"{name} is no array map")
+    def retire(self, keys: Sequence[bytes]) -> None:
+        """Two single writes for each key."""
+        self.calls["retire"] += 1
         for key in keys:
-            self._write(f"zero map {name}", lambda key=key: self._put(name, key, bytes(ARRAY_SIZES[name])))
+            self._write("add to a retired counter", lambda key=key: self._add(RETIRED, self.counts(key)))
+            self._write(
+                "zero a counter", lambda key=key: self._put(MapName.COUNTERS, key, bytes(COUNTER.size))
+            )
 
     def synchronize(self) -> None:
         self.calls["synchronize"] += 1
@@ -111,13 +115,39 @@ class MemoryStore:
 
     def prefixes(self, plan: Plan) -> Iterator[MemoryStore]:
         """What a kill after 0, 1, 2, ... single writes of the plan leaves, up to the whole plan."""
-        for number in range(sum(write.size for write in plan.writes) + 1):
+        killed = True
+        for number in itertools.count():
+            if not killed:
+                return
             twin = self.copy()
             twin.kill_after = number
-            with contextlib.suppress(Killed):
+            try:
                 execute(plan, twin)
+                killed = False
+            except Killed:
+                killed = True
             twin.kill_after = None
             yield twin
+
+    def counts(self, key: bytes) -> tuple[int, ...]:
+        """The decisions in an entry of the counters map, by reason."""
+        raw = self._read_one(MapName.COUNTERS, key)
+        return COUNTER.unpack(raw) if raw else ()
+
+    def decide(self, counter: int, reason: int, times: int = 1) -> None:
+        """What a program does when it decides: the entry counts."""
+        self._add(counter, tuple(times if index == reason else 0 for index in range(8)))
+
+    def decisions(self) -> tuple[int, ...]:
+        """All that was ever decided, by reason: what has no frontend, what had one, and what has one."""
+        live = [entry.counter for entry in read_actual(self).frontends.values()]
+        found = [self.counts(INDEX.pack(counter)) for counter in (NO_FRONTEND, RETIRED, *live)]
+        return tuple(map(sum, zip(*found, strict=True)))
+
+    def _add(self, counter: int, counts: tuple[int, ...]) -> None:
+        key = INDEX.pack(counter)
+        pairs = zip(self.counts(key), counts, strict=True)
+        self._put(MapName.COUNTERS, key, COUNTER.pack(*(one + other for one, other in pairs)))
 
     def logical(self) -> dict[str, object]:
         """What the maps mean, whatever slots and counters are used: equal states are equal here."""

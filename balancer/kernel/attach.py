@@ -59,10 +59,9 @@ def attach(pins: Pins, generation: Generation, cgroup: Path) -> tuple[Hook, ...]
     pins.links.mkdir(mode=0o700, exist_ok=True)
     wanted = cgroup_id(cgroup)
     programs = generation.program_ids()
+    require_room(pins, cgroup)
     links = pins.linked()
     changed = []
-    if any(hook not in links or links[hook].cgroup_id != wanted for hook in Hook):
-        _require_room(cgroup)
     with _directory(cgroup) as cgroup_fd:
         for hook in _ORDER:
             link = links.get(hook)
@@ -121,7 +120,11 @@ def _alone(cgroup: Path) -> Iterator[str]:
                 yield f"program {programs[0]} at {hook} of {cgroup}, attached {how}"
 
 
-def _require_room(cgroup: Path) -> None:
+def require_room(pins: Pins, cgroup: Path) -> None:
+    """Raises HostUnfit when a hook of `cgroup` has no link of ours yet and programs of others leave none room."""
+    wanted, links = cgroup_id(cgroup), pins.linked()
+    if all(hook in links and links[hook].cgroup_id == wanted for hook in Hook):
+        return
     found = in_the_way(cgroup)
     if found:
         raise HostUnfit(

@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from balancer.kernel import compiler, host, libbpf
-from balancer.kernel.attach import attach
+from balancer.kernel.attach import attach, require_room
+from balancer.kernel.carry import carried_over
 from balancer.kernel.hooks import Hook
 from balancer.kernel.layout import fits, require
-from balancer.kernel.maps import PinnedMaps
+from balancer.kernel.maps import PinnedMaps, read_setting, write_settings
 from balancer.kernel.pins import Generation, Pins, share
 from balancer.kernel.source import build_id
-from balancer.plan.entries import INDEX, SETTING, FrontendEntry, MapName, Setting
+from balancer.plan.entries import MapName
+
+__all__ = ["commit", "prepare", "read_setting", "write_settings"]
 
 # These describe one another, so that a generation takes over all of them or none.
 _STATE_MAPS = (
@@ -33,16 +36,18 @@ _STATE_MAPS = (
 _RECORD_MAPS = (MapName.AFFINITY, "peers", "udp_sockets")
 
 
-def prepare(pins: Pins, sizes: Mapping[str, int]) -> tuple[Generation, bool]:
+def prepare(pins: Pins, sizes: Mapping[str, int], cgroup: Path) -> tuple[Generation, bool]:
     """The generation for these map sizes, loaded and pinned, and whether it had to be loaded.
 
-    Raises HostUnfit or KernelCallFailed; what is live stays untouched then.
+    Raises HostUnfit, also when they could not be attached to `cgroup`, or KernelCallFailed; what is live
+    stays untouched then.
     """
     live = pins.live()
     wanted = pins.generation(build_id(sizes, compiler.flags()))
     if live == wanted and live.complete:
         return live, False
     host.require_kernel()
+    require_room(pins, cgroup)
     _sweep(pins, keep=live)
     _load(wanted, sizes, live)
     return wanted, True
@@ -78,9 +83,15 @@ def _shareable(infos: Mapping[str, libbpf.MapInfo], sizes: Mapping[str, int]) ->
 def commit(pins: Pins, generation: Generation, cgroup: Path) -> tuple[Hook, ...]:
     """Puts a filled generation into force; returns the hooks that had to change."""
     old = pins.live()
-    if old is not None and old != generation:
-        _carry_over(old, generation)
-    changed = attach(pins, generation, cgroup)
+    if old is None or old == generation:
+        changed = attach(pins, generation, cgroup)
+    else:
+        with (
+            PinnedMaps(old.maps) as before,
+            PinnedMaps(generation.maps) as after,
+            carried_over(before, after),
+        ):
+            changed = attach(pins, generation, cgroup)
     _sweep(pins, keep=generation)
     return changed
 
@@ -89,39 +100,3 @@ def _sweep(pins: Pins, keep: Generation | None) -> None:
     for generation in pins.generations():
         if generation != keep:
             generation.remove()
-
-
-def _carry_over(old: Generation, new: Generation) -> None:
-    """Copies what programs recorded from maps that the new generation does not share."""
-    with PinnedMaps(old.maps) as before, PinnedMaps(new.maps) as after:
-        if not before.same_map(after, MapName.AFFINITY):
-            after.update(MapName.AFFINITY, list(before.dump(MapName.AFFINITY).items()))
-        if not before.same_map(after, MapName.COUNTERS):
-            _copy_counters(before, after)
-
-
-def _copy_counters(before: PinnedMaps, after: PinnedMaps) -> None:
-    old = before.dump(MapName.FRONTENDS)
-    pairs = [(INDEX.pack(0), INDEX.pack(0))]
-    for key, value in after.dump(MapName.FRONTENDS).items():
-        if key in old:
-            source = FrontendEntry.unpack(old[key]).counter
-            pairs.append((INDEX.pack(source), INDEX.pack(FrontendEntry.unpack(value).counter)))
-    values = before.read(MapName.COUNTERS, [source for source, _ in pairs])
-    for (_, target), counts in zip(pairs, values, strict=True):
-        if counts is not None:
-            after.write_per_cpu(MapName.COUNTERS, target, counts)
-
-
-def write_settings(store: PinnedMaps, values: Mapping[Setting, int]) -> None:
-    """Writes the settings that differ from what is there."""
-    for index, value in values.items():
-        key = INDEX.pack(index)
-        if store.read(MapName.SETTINGS, [key]) != [SETTING.pack(value)]:
-            store.update(MapName.SETTINGS, [(key, SETTING.pack(value))])
-
-
-def read_setting(store: PinnedMaps, index: Setting) -> int:
-    """One setting, 0 in maps that nothing was written to."""
-    (raw,) = store.read(MapName.SETTINGS, [INDEX.pack(index)])
-    return int(SETTING.unpack(raw)[0]) if raw else 0

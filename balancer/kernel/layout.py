@@ -13,12 +13,12 @@ from balancer.plan import entries
 from balancer.plan.entries import MapName
 
 # enum bpf_map_type of the kernel's user API.
-HASH, ARRAY, PERCPU_ARRAY, LRU_HASH, SK_STORAGE = 1, 2, 6, 9, 24
+HASH, ARRAY, PERCPU_ARRAY, LRU_HASH, SK_STORAGE, RINGBUF = 1, 2, 6, 9, 24, 27
 COUNTER_SIZE = 8 * len(Reason)
 SETTING_SLOTS = 8
 RATE_SIZE = 16
 PEER_SIZE = 48
-UDP_SOCKET_SIZE = 328
+UDP_SOCKET_SIZE = 504
 
 # (type, key size, value size)
 SHAPES: dict[str, tuple[int, int, int]] = {
@@ -34,6 +34,7 @@ SHAPES: dict[str, tuple[int, int, int]] = {
     MapName.RATES: (ARRAY, entries.INDEX.size, RATE_SIZE),
     "peers": (ARRAY, entries.INDEX.size, PEER_SIZE),
     "udp_sockets": (SK_STORAGE, 4, UDP_SOCKET_SIZE),
+    "events": (RINGBUF, 0, 0),
 }
 
 

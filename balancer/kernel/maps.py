@@ -6,7 +6,8 @@ import ctypes
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,8 @@ from typing import ParamSpec, Self, TypeVar
 
 from balancer.errors import KernelCallFailed
 from balancer.kernel import libbpf
-from balancer.plan.entries import INDEX, MapName
+from balancer.plan.counters import RETIRED
+from balancer.plan.entries import INDEX, SETTING, MapName, Setting
 
 _ARRAYS = frozenset({MapName.SLOTS, MapName.SETTINGS})
 _READ_ALL_FROM = 64
@@ -81,12 +83,16 @@ class PinnedMaps:
         for key in keys:
             _named(name, libbpf.delete, self._fds[name], key)
 
-    def zero(self, name: MapName, keys: Sequence[bytes]) -> None:
-        size = self._infos[name].value_size
-        if name is MapName.COUNTERS:
-            size *= libbpf.possible_cpus()
+    def retire(self, keys: Sequence[bytes]) -> None:
+        name, target = MapName.COUNTERS, INDEX.pack(RETIRED)
+        (total,) = self.read(name, [target])
+        nothing = bytes(len(total or b""))
         for key in keys:
-            self.write_per_cpu(name, key, bytes(size))
+            (counts,) = self.read(name, [key])
+            if total and counts and counts != nothing:
+                total = added(total, counts)
+                self.write_per_cpu(name, target, total)
+                self.write_per_cpu(name, key, nothing)
 
     def write_per_cpu(self, name: MapName, key: bytes, value: bytes) -> None:
         """Writes one entry as `read` gives it: for a per-CPU map, the values of all CPUs in a row."""
@@ -98,6 +104,32 @@ class PinnedMaps:
 
     def synchronize(self) -> None:
         synchronize()
+
+
+def added(first: bytes, second: bytes) -> bytes:
+    """The sum of two values of the counters map, as `read` gives them: each count of each CPU by itself."""
+    pairs = zip(memoryview(first).cast("Q"), memoryview(second).cast("Q"), strict=True)
+    return array("Q", [one + other for one, other in pairs]).tobytes()
+
+
+def subtracted(first: bytes, second: bytes) -> bytes:
+    """The inverse of `added`; `second` is an earlier value of the same entry."""
+    pairs = zip(memoryview(first).cast("Q"), memoryview(second).cast("Q"), strict=True)
+    return array("Q", [one - other for one, other in pairs]).tobytes()
+
+
+def write_settings(store: PinnedMaps, values: Mapping[Setting, int]) -> None:
+    """Writes the settings that differ from what is there."""
+    for index, value in values.items():
+        key = INDEX.pack(index)
+        if store.read(MapName.SETTINGS, [key]) != [SETTING.pack(value)]:
+            store.update(MapName.SETTINGS, [(key, SETTING.pack(value))])
+
+
+def read_setting(store: PinnedMaps, index: Setting) -> int:
+    """One setting, 0 in maps that nothing was written to."""
+    (raw,) = store.read(MapName.SETTINGS, [INDEX.pack(index)])
+    return int(SETTING.unpack(raw)[0]) if raw else 0
 
 
 def synchronize() -> None:

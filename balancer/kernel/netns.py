@@ -12,16 +12,20 @@ from pathlib import Path
 from balancer.kernel.libbpf import failed
 
 _CLONE_NEWNET = 0x40000000
+_OWN = Path("/proc/self/ns/net")
 _NAMED = (Path("/run/netns"), Path("/run/docker/netns"))
 
 
 def namespaces() -> Iterator[Path]:
     """A path for each namespace once: of a process in it, or of the file that keeps it."""
     seen: set[tuple[int, int]] = set()
+    device = _OWN.stat().st_dev  # that of the file system all namespaces are files of
     for path in _candidates():
         try:
             status = path.stat()
         except OSError:  # the process has ended, or is not ours to see
+            continue
+        if status.st_dev != device:  # the name of a namespace that is not mounted there yet, or no longer
             continue
         if (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
@@ -29,7 +33,7 @@ def namespaces() -> Iterator[Path]:
 
 
 def _candidates() -> Iterator[Path]:
-    yield Path("/proc/self/ns/net")
+    yield _OWN
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             yield process / "ns/net"

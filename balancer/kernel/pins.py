@@ -26,8 +26,8 @@ from balancer.plan.entries import MapName
 
 T = TypeVar("T")
 
-# Maps that only programs use, besides those of MapName.
-PROGRAM_MAPS = ("peers", "udp_sockets")
+# Maps whose entries no pass writes or reads, besides those of MapName.
+PROGRAM_MAPS = ("peers", "udp_sockets", "events")
 ALL_MAPS = (*(str(name) for name in MapName), *PROGRAM_MAPS)
 
 

@@ -9,6 +9,7 @@ cookie.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -32,6 +33,7 @@ _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _PEER = struct.Struct("=Q20s20s")
 _UDP_HEAD = struct.Struct("=II")
 _RECORD = struct.Struct("=20s20s")
+_UDP_RECORDS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,18 @@ def end_stale_sockets(generation: Generation, is_live: IsLive, *, tcp: bool) -> 
     return Ended(sockets=ended, failures=tuple(failures))
 
 
+# A descriptor that was closed, or given to another file, since it was found; a process that has ended.
+_GONE = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ESRCH})
+
+
 @contextlib.contextmanager
-def _reported(namespace: Path, failures: list[str]) -> Iterator[None]:
+def _reported(place: Path, failures: list[str]) -> Iterator[None]:
     try:
         yield
     except (BalancerError, OSError) as error:
-        if namespace.exists():  # otherwise its last process has just ended, and its sockets with it
-            failures.append(f"{namespace}: {error}")
+        # What has ended meanwhile has taken its sockets with it.
+        if getattr(error, "errno", None) not in _GONE and place.exists():
+            failures.append(f"{place}: {error}")
 
 
 def _connected(protocol: int, failures: list[str]) -> Iterator[_Seen]:
@@ -106,7 +113,8 @@ def _stale_udp(
 def _vip_of(raw: bytes, peer: bytes) -> bytes:
     """The VIP that led to the socket's peer, b"" when none did. Layout: struct udp_socket."""
     last, _ = _UDP_HEAD.unpack_from(raw)
-    records = list(_RECORD.iter_unpack(raw[_UDP_HEAD.size :]))
+    end = _UDP_HEAD.size + _UDP_RECORDS * _RECORD.size
+    records = list(_RECORD.iter_unpack(raw[_UDP_HEAD.size : end]))
     for vip, backend in [*records[last : last + 1], *records]:
         if backend == peer:
             return bytes(vip)

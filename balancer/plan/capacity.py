@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from balancer.errors import CapacityExceeded
 from balancer.plan.actual import Actual
+from balancer.plan.counters import FIRST
 from balancer.plan.encode import Wanted
 from balancer.plan.entries import MapName
 
@@ -17,8 +18,7 @@ from balancer.plan.entries import MapName
 def needs(wanted: Wanted) -> Mapping[MapName, int]:
     """How many entries of each map the state takes once it is reached.
 
-    Slots are those of every distinct list. Counters are one for each frontend and one (index 0) for
-    what has no frontend.
+    Slots are those of every distinct list. Counters are one for each frontend and the reserved ones.
     """
     lists = {backends for item in wanted.frontends.values() for backends in (item.backends, item.fallback)}
     return {
@@ -28,8 +28,8 @@ def needs(wanted: Wanted) -> Mapping[MapName, int]:
         MapName.MEMBERS: len(wanted.members),
         MapName.CGROUPS: len(wanted.cgroups),
         MapName.OWNERS: len(wanted.owners),
-        MapName.COUNTERS: len(wanted.frontends) + 1,
-        MapName.RATES: len(wanted.frontends) + 1,
+        MapName.COUNTERS: len(wanted.frontends) + FIRST,
+        MapName.RATES: len(wanted.frontends) + FIRST,
     }
 
 

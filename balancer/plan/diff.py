@@ -69,6 +69,8 @@ def make_plan(
         writes.insert(0, Write(step=Step.SETTLE, kind=WriteKind.SYNCHRONIZE))
     if difference.changed or difference.removed:
         writes.append(Write(step=Step.SYNCHRONIZE, kind=WriteKind.SYNCHRONIZE))
+    retired = _counters_of(difference.removed, actual)
+    writes += _take(Step.COLLECT_COUNTERS, WriteKind.RETIRE, MapName.COUNTERS, retired)
     keys = (*difference.added, *difference.changed, *difference.removed)
     return Plan(changes=find_changes(keys, wanted, actual), writes=tuple(writes))
 
@@ -103,8 +105,8 @@ def _preparing(
     yield from _update(Step.BLOCKS, MapName.SLOTS, slots)
     members = sorted(wanted.members - actual.members)
     yield from _update(Step.ADD_MEMBERS, MapName.MEMBERS, [(key, MEMBER_VALUE.pack(1)) for key in members])
-    zeroed = [INDEX.pack(number) for number in sorted(counters.values())]
-    yield from _take(Step.ZERO_COUNTERS, WriteKind.ZERO, MapName.COUNTERS, zeroed)
+    given = [INDEX.pack(number) for number in sorted(counters.values())]
+    yield from _take(Step.FREE_COUNTERS, WriteKind.RETIRE, MapName.COUNTERS, given)
     cgroups = sorted(wanted.cgroups.items() - actual.cgroups.items())
     yield from _update(Step.ADD_CGROUPS, MapName.CGROUPS, cgroups)
     owners = sorted(wanted.owners - actual.owners)
@@ -131,6 +133,8 @@ def _switching(
 
 def _removing(difference: _Difference, wanted: Wanted, actual: Actual) -> Iterable[Write]:
     """What nothing leads to any more."""
+    retired = _counters_of(difference.removed, actual)
+    yield from _take(Step.RETIRE_COUNTERS, WriteKind.RETIRE, MapName.COUNTERS, retired)
     gone: list[tuple[Step, MapName, Collection[bytes]]] = [
         (Step.DELETE_FRONTENDS, MapName.FRONTENDS, difference.removed),
         (Step.DELETE_ADDRESSES, MapName.ADDRESSES, actual.addresses.keys() - wanted.addresses.keys()),
@@ -140,6 +144,10 @@ def _removing(difference: _Difference, wanted: Wanted, actual: Actual) -> Iterab
     ]
     for step, name, keys in gone:
         yield from _take(step, WriteKind.DELETE, name, sorted(keys))
+
+
+def _counters_of(keys: Iterable[bytes], actual: Actual) -> list[bytes]:
+    return [INDEX.pack(number) for number in sorted(actual.frontends[key].counter for key in keys)]
 
 
 def _entry(item: WantedFrontend, placement: Placement, counter: int) -> FrontendEntry:

@@ -35,6 +35,7 @@ OWNER = struct.Struct("=QQ")
 OWNER_VALUE = struct.Struct("=I")
 CGROUP_ID = struct.Struct("=Q")
 CGROUP_FLAGS = struct.Struct("=I")
+EVENT = struct.Struct("=QQQQ20s20sII16sBBB5x")
 _ADDRESS_WORDS = struct.Struct("=IIII")
 _FRONTEND_KEY_WORDS = struct.Struct("=IIIIHBx")
 
@@ -66,6 +67,26 @@ class Setting(enum.IntEnum):
     HOST_NETNS = 1
     EVENT_LEVEL = 2
     CGROUP_LEVELS = 3
+    EVENT_UNTIL = 4
+    EVENTS_LOST = 5
+    EVENT_SINCE = 6
+
+
+class EventLevel(enum.IntEnum):
+    """What SETTING_EVENT_LEVEL asks for: nothing, calls that were rejected, every decision."""
+
+    OFF = 0
+    REJECTIONS = 1
+    ALL = 2
+
+
+class EventFlag(enum.IntFlag):
+    """CONNECT: the call was a connect, otherwise a send. NODE_PORT: the node-port entry of every address
+    decided, the one under 0.0.0.0 or ::.
+    """
+
+    CONNECT = 1
+    NODE_PORT = 2
 
 
 class FrontendFlag(enum.IntFlag):
@@ -83,7 +104,7 @@ class FrontendEntry(NamedTuple):
     redirect); `fallback_group` is that of the fallback list. `rate` is in connections per second.
 
     `base`/`length` and `fallback_base`/`fallback_length` are ranges of slots; an empty list is (0, 0).
-    `counter` is an index of the counters map; index 0 is the one for packets without a frontend.
+    `counter` is an index of the counters map, from `counters.FIRST`.
     """
 
     group: int

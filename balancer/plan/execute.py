@@ -50,4 +50,4 @@ def _call(write: Write, name: MapName, part: slice, store: MapStore) -> None:
     elif write.kind is WriteKind.DELETE:
         store.delete(name, write.keys[part])
     else:
-        store.zero(name, write.keys[part])
+        store.retire(write.keys[part])

@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from balancer.errors import CapacityExceeded
 from balancer.plan.entries import MapName
 
-# Entries. `peers` and `affinity` do not follow from the desired state; peers must be a power of two.
+# Entries; of `events` bytes. `peers`, `affinity` and `events` do not follow from the desired state; peers must
+# be a power of two, events a power of two of whole pages.
 DEFAULT_SIZES: Mapping[str, int] = {
     MapName.ADDRESSES: 4096,
     MapName.FRONTENDS: 4096,
     MapName.SLOTS: 16384,
     MapName.MEMBERS: 4096,
     MapName.AFFINITY: 65536,
-    MapName.COUNTERS: 4097,
+    MapName.COUNTERS: 4098,
     MapName.CGROUPS: 256,
     MapName.OWNERS: 1024,
-    MapName.RATES: 4097,
+    MapName.RATES: 4098,
     "peers": 262144,
+    "events": 1 << 20,
 }
 
 

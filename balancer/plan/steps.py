@@ -22,12 +22,15 @@ class Step(enum.IntEnum):
         point at.
     ADD_MEMBERS: a kept choice of backend counts only while it is a member, so a backend is one before
         the first frontend can hand it out.
-    ZERO_COUNTERS: a counter given to a new frontend starts from nothing, before it can be counted in.
+    FREE_COUNTERS: a counter given to a new frontend starts from nothing, before it can be counted in. What a
+        killed process left in it is kept in the entry RETIRED.
     ADD_CGROUPS: a pod that opted out must not meet a frontend first.
     ADD_OWNERS: a redirect's own backend must not meet its redirect first.
     PUT_FRONTENDS: each entry is swapped in one atomic update from one whole list to another, together
         with its group, affinity and action.
     PUT_ADDRESSES: the gate refuses the unknown ports of a VIP, so a VIP opens after its frontends exist.
+    RETIRE_COUNTERS: the counts of a frontend are kept elsewhere before it goes, so that their sum is never
+        without them, whenever the process is killed.
     DELETE_FRONTENDS: after the new entries exist (a node port may move from one address to all), and
         before the addresses: a VIP that loses its ports refuses, it never lets a packet through to the
         bare VIP.
@@ -36,22 +39,25 @@ class Step(enum.IntEnum):
     DELETE_CGROUPS, DELETE_OWNERS: nothing depends on them.
     SYNCHRONIZE: when program runs that read an old entry have ended, the next plan may reuse what this
         one left unreferenced.
+    COLLECT_COUNTERS: what was counted for deleted frontends since RETIRE_COUNTERS, complete only now.
     """
 
     SETTLE = 0
     BLOCKS = 1
     ADD_MEMBERS = 2
-    ZERO_COUNTERS = 3
+    FREE_COUNTERS = 3
     ADD_CGROUPS = 4
     ADD_OWNERS = 5
     PUT_FRONTENDS = 6
     PUT_ADDRESSES = 7
-    DELETE_FRONTENDS = 8
-    DELETE_ADDRESSES = 9
-    DELETE_MEMBERS = 10
-    DELETE_CGROUPS = 11
-    DELETE_OWNERS = 12
-    SYNCHRONIZE = 13
+    RETIRE_COUNTERS = 8
+    DELETE_FRONTENDS = 9
+    DELETE_ADDRESSES = 10
+    DELETE_MEMBERS = 11
+    DELETE_CGROUPS = 12
+    DELETE_OWNERS = 13
+    SYNCHRONIZE = 14
+    COLLECT_COUNTERS = 15
 
 
 class WriteKind(enum.StrEnum):
@@ -59,13 +65,13 @@ class WriteKind(enum.StrEnum):
 
     UPDATE = "update"
     DELETE = "delete"
-    ZERO = "zero"
+    RETIRE = "retire"
     SYNCHRONIZE = "synchronize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """One call on the store. `entries` are (key, value) for UPDATE, `keys` are for DELETE and ZERO, both
+    """One call on the store. `entries` are (key, value) for UPDATE, `keys` are for DELETE and RETIRE, both
     by rising key; `map` is None and both are empty for SYNCHRONIZE.
     """
 

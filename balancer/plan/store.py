@@ -30,8 +30,11 @@ class MapStore(Protocol):
     def delete(self, name: MapName, keys: Sequence[bytes]) -> None:
         """Remove entries; a key that is absent already is not an error."""
 
-    def zero(self, name: MapName, keys: Sequence[bytes]) -> None:
-        """Set the values of these array entries to zero, on every CPU."""
+    def retire(self, keys: Sequence[bytes]) -> None:
+        """Add the counts in these entries of the counters map to its entry RETIRED, then zero them, one
+        after the other, on every CPU. A call that fails in between may have added counts that it did not
+        zero; none is lost.
+        """
 
     def synchronize(self) -> None:
         """Return when no program run that began before this call is still going (an RCU grace period)."""

@@ -14,6 +14,7 @@ from balancer.kernel import compiler
 from balancer.kernel.layout import SHAPES
 from balancer.kernel.pins import ALL_MAPS
 from balancer.kernel.reasons import Reason
+from balancer.kernel.ring import RawEvent
 from balancer.kernel.source import source_dir
 from balancer.model.service import Protocol
 from balancer.plan import entries
@@ -28,7 +29,8 @@ BACKEND = entries.backend_bytes(ip_address("fd00::5"), 8080)
 def compiled(kernel_ready: None) -> Iterator[Any]:
     """The compiled module, with maps pinned where nothing else is."""
     with bpffs() as directory:
-        module = compiler.compile_text(directory, dict.fromkeys(DEFAULT_SIZES, 64))
+        sizes = dict.fromkeys(DEFAULT_SIZES, 64) | {"events": DEFAULT_SIZES["events"]}
+        module = compiler.compile_text(directory, sizes)
         yield module
         module.cleanup()
 
@@ -37,7 +39,7 @@ def _words(address: Any) -> bytes:
     return bytes(address.words)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL_MAPS if name != "udp_sockets"])
+@pytest.mark.parametrize("name", [name for name in ALL_MAPS if name not in ("udp_sockets", "events")])
 def test_sizes(compiled: Any, name: str) -> None:
     """Every key and value has the size that the package writes and expects."""
     table = compiled[name.encode()]
@@ -46,7 +48,9 @@ def test_sizes(compiled: Any, name: str) -> None:
     assert (ctypes.sizeof(table.Key), ctypes.sizeof(leaf)) == (key_size, value_size)
 
 
-@pytest.mark.parametrize("name", ["frontends", "slots", "members", "affinity", "peers", "addresses"])
+@pytest.mark.parametrize(
+    "name", ["frontends", "slots", "members", "affinity", "peers", "addresses", "events"]
+)
 def test_no_hidden_padding(compiled: Any, name: str) -> None:
     """The compiler's types name every byte; BCC shows what it had to fill in as __pad fields."""
     for kind in (compiled[name.encode()].Key, compiled[name.encode()].Leaf):
@@ -87,6 +91,17 @@ def test_address_info(compiled: Any) -> None:
     assert (info.flags, info.check) == (5, entries.address_check(raw))
 
 
+def test_event(compiled: Any) -> None:
+    """Each field of a record lands in the field of that name."""
+    values = (1 << 60, 1 << 40, 1 << 41, 1 << 42, KEY, BACKEND, 77, 5, b"curl".ljust(16, b"\0"), 5, 17, 3)
+    event = compiled[b"events"].Leaf.from_buffer_copy(entries.EVENT.pack(*values))
+    for field, value in zip(RawEvent._fields, values, strict=True):
+        found = getattr(event, field)
+        assert (bytes(found) if field in ("asked", "chosen") else found) == (
+            b"curl" if field == "comm" else value
+        ), field
+
+
 def test_reasons_are_those_of_the_c_enum() -> None:
     """One list: the index of a counter, the label of a metric, the text of an event."""
     text = (source_dir() / "reasons.h").read_text()
@@ -101,6 +116,10 @@ def test_settings_and_flags_are_those_of_the_c_enums() -> None:
         assert f"SETTING_{setting.name} = {setting.value}," in text
     for action, number in entries.ACTION_NUMBER.items():
         assert f"ACTION_{action.name} = {number}," in text
+    for level in entries.EventLevel:
+        assert f"EVENTS_{level.name} = {level.value}," in text
+    for flag in entries.EventFlag:
+        assert f"EVENT_{flag.name} = {flag.value}," in text
     assert f"FRONTEND_REDIRECT = {entries.FrontendFlag.REDIRECT.value}," in text
     assert f"CGROUP_SKIP = {entries.CgroupFlag.SKIP.value}," in text
 

@@ -83,6 +83,17 @@ def test_a_program_that_wants_to_be_alone_is_named(
         assert (inside.tcp(VIP, 80), inside.tcp(pool.ONE, 999)) == ("one", "EPERM")
 
 
+def test_where_there_is_no_room_nothing_is_loaded(served: Host) -> None:
+    """The first pass of an instance that cannot be attached leaves no programs or maps behind."""
+    other = served.balancer.bpffs.with_name(f"{served.balancer.bpffs.name}-other")
+    theirs = cgroups.child(served.cgroup, "theirs")
+    place = ("--cgroup", str(theirs), "--bpffs", str(other))
+    with forbidding(theirs, port=999, style=Style.EXCLUSIVE):
+        served.balancer.run("apply", *place, str(served.balancer.manifests), code=6)
+    assert list(other.iterdir()) == []
+    other.rmdir()
+
+
 @pytest.mark.parametrize("style", [Style.EXCLUSIVE, Style.MULTI])
 def test_packet_filters_of_a_service_manager(served: Host, client: Client, style: Style) -> None:
     """systemd's IPAddressDeny= puts such filters on a unit's cgroup. They see packets, which are for the

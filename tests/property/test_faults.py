@@ -16,12 +16,14 @@ from memory_client import Caller, Destination, mixtures, reply, seen
 from memory_store import Failure, Killed, MemoryStore
 from plan_builders import converged, plan_for
 from test_plan import ADDRESSES, assert_no_slot_leaks, desireds, logical
+from test_plan_counters import no_less
 
 from balancer.desired.lookup import Outcome, resolve
 from balancer.desired.types import Source
 from balancer.errors import KernelCallFailed
 from balancer.model.service import Protocol
 from balancer.plan.actual import read_actual
+from balancer.plan.counters import NO_FRONTEND, RETIRED
 from balancer.plan.encode import Wanted, encode
 from balancer.plan.entries import OWNER, address_bytes, frontend_key
 from balancer.plan.execute import execute
@@ -72,7 +74,7 @@ def assert_reached(store: MemoryStore, target: Wanted) -> None:
     assert store.logical() == logical(target)
     assert_no_slot_leaks(store)
     counters = [entry.counter for entry in read_actual(store).frontends.values()]
-    assert len({0, *counters}) == len(counters) + 1
+    assert len({NO_FRONTEND, RETIRED, *counters}) == len(counters) + 2
     assert plan_for(target, store, settled=False).empty
 
 
@@ -214,18 +216,25 @@ def test_killed_passes_never_fill_the_maps(start: Wanted, targets: list[Wanted],
 def test_a_fault_at_any_write_is_told_and_gone_after_the_next_pass(
     old: Wanted, new: Wanted, code: int
 ) -> None:
-    """The error says what was attempted; the agent tries again on the very maps."""
-    total = sum(write.size for write in plan_for(new, converged(old)).writes)
-    for at in range(total):
-        store = converged(old)
+    """The error says what was attempted; the agent tries again on the very maps. No decision is uncounted."""
+    counted = converged(old)
+    for key, entry in read_actual(counted).frontends.items():
+        counted.decide(entry.counter, key[-2] % 8, 1 + entry.counter)
+    whole = counted.copy()
+    execute(plan_for(new, whole), whole)
+    for at in range(whole.written):
+        store = counted.copy()
         store.failure = Failure(at=store.written + at, errno=code)
         with pytest.raises(KernelCallFailed) as caught:
             execute(plan_for(new, store), store)
         assert caught.value.errno == code
         assert caught.value.action
         store.failure = None
+        failed = store.decisions()
+        assert no_less(failed, counted.decisions())
         execute(plan_for(new, store, settled=False), store)
         assert_reached(store, new)
+        assert no_less(store.decisions(), failed)
 
 
 def test_the_states_have_what_the_properties_are_about() -> None:

@@ -27,6 +27,7 @@ from balancer.model.service import Protocol
 from balancer.plan import entries
 from balancer.plan.actual import read_actual
 from balancer.plan.blocks import free_ranges
+from balancer.plan.counters import NO_FRONTEND, RETIRED
 from balancer.plan.diff import Plan
 from balancer.plan.encode import Wanted, WantedFrontend, encode
 from balancer.plan.entries import MEMBER, FrontendEntry, MapName
@@ -248,10 +249,10 @@ def test_counters_belong_to_one_frontend_each(old: Wanted, new: Wanted) -> None:
     plan = plan_for(new, store)
     execute(plan, store)
     after = {key: entry.counter for key, entry in read_actual(store).frontends.items()}
-    zeroed = {key for write in plan.writes if write.step is Step.ZERO_COUNTERS for key in write.keys}
-    assert len(set(after.values()) | {0}) == len(after) + 1
+    freed = {key for write in plan.writes if write.step is Step.FREE_COUNTERS for key in write.keys}
+    assert len(set(after.values()) | {NO_FRONTEND, RETIRED}) == len(after) + 2
     assert all(after[key] == before[key] for key in after.keys() & before.keys())
-    assert zeroed == {entries.INDEX.pack(after[key]) for key in after.keys() - before.keys()}
+    assert freed == {entries.INDEX.pack(after[key]) for key in after.keys() - before.keys()}
 
 
 @given(wanteds(), wanteds(), wanteds(), st.integers(0, 60))

@@ -9,6 +9,7 @@ from memory_store import Failure, Killed, MemoryStore
 from plan_builders import frontend, key, plan_for, wanted
 
 from balancer.errors import KernelCallFailed
+from balancer.plan.counters import RETIRED
 from balancer.plan.entries import INDEX, MEMBER_VALUE, SETTING, MapName
 
 MEMBERS = [(bytes([number]) * 32, MEMBER_VALUE.pack(1)) for number in range(4)]
@@ -50,11 +51,23 @@ def test_absent_key_is_deleted_without_error() -> None:
     assert store.read(MapName.MEMBERS, [bytes(32)]) == [None]
 
 
-def test_zero_clears_array_entries() -> None:
+def test_retired_counts_are_added_up_and_leave_zeros() -> None:
     store = MemoryStore()
-    store.update(MapName.SETTINGS, [(INDEX.pack(1), SETTING.pack(9))])
-    store.zero(MapName.SETTINGS, [INDEX.pack(1)])
-    assert store.read(MapName.SETTINGS, [INDEX.pack(1)]) == [bytes(8)]
+    for counter, times in ((5, 3), (6, 4), (7, 9)):
+        store.decide(counter, 2, times)
+    store.retire([INDEX.pack(5), INDEX.pack(6)])
+    found = [store.counts(INDEX.pack(counter))[2] for counter in (RETIRED, 5, 6, 7)]
+    assert found == [7, 0, 0, 9]
+
+
+def test_a_kill_between_adding_and_zeroing_counts_twice() -> None:
+    """Two writes, as on the kernel's maps: nothing is lost in between."""
+    store = MemoryStore()
+    store.decide(5, 2, 3)
+    store.kill_after = 1
+    with pytest.raises(Killed):
+        store.retire([INDEX.pack(5)])
+    assert [store.counts(INDEX.pack(counter))[2] for counter in (RETIRED, 5)] == [3, 3]
 
 
 def test_failure_and_kill_leave_half_a_batch() -> None:
@@ -72,7 +85,7 @@ def test_prefixes_go_from_nothing_to_everything() -> None:
     target = wanted(frontend("10.96.0.1:80", "10.0.0.1:80"))
     plan = plan_for(target, store)
     found = list(store.prefixes(plan))
-    assert [item.written for item in found] == [0, 1, 2, 3, 4]
-    assert [key("10.96.0.1:80") in item.maps[MapName.FRONTENDS] for item in found] == [False] * 3 + [True] * 2
+    assert [item.written for item in found] == [0, 1, 2, 3, 4, 5]
+    assert [key("10.96.0.1:80") in item.maps[MapName.FRONTENDS] for item in found] == [False] * 4 + [True] * 2
     assert plan_for(target, found[-1]).empty
     assert not store.written

@@ -25,8 +25,8 @@ def test_needs_counts_every_map() -> None:
         MapName.MEMBERS: 2,
         MapName.CGROUPS: 3,
         MapName.OWNERS: 1,
-        MapName.RATES: 3,
-        MapName.COUNTERS: 3,
+        MapName.RATES: 4,
+        MapName.COUNTERS: 4,
     }
 
 

@@ -44,13 +44,13 @@ def test_complete_exchange_uses_every_step_in_order() -> None:
     plan = plan_for(new, converged(old), settled=False)
     assert steps(plan) == list(Step)
     kinds = {write.step: write.kind for write in plan.writes}
-    assert kinds[Step.ZERO_COUNTERS] is WriteKind.ZERO
+    assert kinds[Step.FREE_COUNTERS] is kinds[Step.RETIRE_COUNTERS] is WriteKind.RETIRE
     assert kinds[Step.SETTLE] is kinds[Step.SYNCHRONIZE] is WriteKind.SYNCHRONIZE
 
 
 def test_maps_just_written_need_no_settling() -> None:
     plan = plan_for(wanted(frontend("10.96.0.1:80", "10.0.0.1:80")), MemoryStore(), settled=True)
-    assert steps(plan) == [Step.BLOCKS, Step.ZERO_COUNTERS, Step.PUT_FRONTENDS, Step.PUT_ADDRESSES]
+    assert steps(plan) == [Step.BLOCKS, Step.FREE_COUNTERS, Step.PUT_FRONTENDS, Step.PUT_ADDRESSES]
 
 
 def test_change_of_backends_swaps_one_entry() -> None:
@@ -61,13 +61,15 @@ def test_change_of_backends_swaps_one_entry() -> None:
     assert plan.writes[0].entries[0][0] == INDEX.pack(1)
 
 
-def test_deletion_alone_ends_with_a_synchronize() -> None:
+def test_deletion_keeps_its_counts_before_and_after_a_synchronize() -> None:
     """Its slots and its counter are free for the next plan only when no program run uses them."""
     store = converged(wanted(frontend("10.96.0.1:80", "10.0.0.1:80")))
     assert steps(plan_for(wanted(), store)) == [
+        Step.RETIRE_COUNTERS,
         Step.DELETE_FRONTENDS,
         Step.DELETE_ADDRESSES,
         Step.SYNCHRONIZE,
+        Step.COLLECT_COUNTERS,
     ]
 
 
@@ -99,16 +101,16 @@ def test_changed_frontend_keeps_its_counter() -> None:
     store = converged(wanted(frontend("10.96.0.1:80"), frontend("10.96.0.2:80")))
     before = counter_of(store, name)
     plan = converge(wanted(frontend("10.96.0.2:80", "10.0.0.1:80")), store)
-    assert counter_of(store, name) == before == 2
-    assert Step.ZERO_COUNTERS not in steps(plan)
+    assert counter_of(store, name) == before == 3
+    assert Step.FREE_COUNTERS not in steps(plan)
 
 
 def test_counter_of_a_deleted_frontend_is_not_reused_in_the_same_plan() -> None:
     store = converged(wanted(frontend("10.96.0.1:80")))
     converge(wanted(frontend("10.96.0.2:80")), store)
-    assert counter_of(store, key("10.96.0.2:80")) == 2
+    assert counter_of(store, key("10.96.0.2:80")) == 3
     plan = plan_for(wanted(frontend("10.96.0.2:80"), frontend("10.96.0.3:80")), store)
-    assert plan.writes[0].keys == (INDEX.pack(1),)
+    assert plan.writes[0].keys == (INDEX.pack(2),)
 
 
 def test_action_and_group_change_in_one_swap() -> None:

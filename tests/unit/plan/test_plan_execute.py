@@ -17,8 +17,8 @@ TARGET = wanted(frontend("10.96.0.1:80", "10.0.0.1:80", "10.0.0.2:80", affinity=
 def test_every_write_is_one_call() -> None:
     store = MemoryStore()
     execute(plan_for(TARGET, store, settled=False), store)
-    writes = {name: store.calls[name] for name in ("update", "delete", "zero", "synchronize")}
-    assert writes == {"update": 4, "delete": 0, "zero": 1, "synchronize": 1}
+    writes = {name: store.calls[name] for name in ("update", "delete", "retire", "synchronize")}
+    assert writes == {"update": 4, "delete": 0, "retire": 1, "synchronize": 1}
 
 
 def test_progress_counts_single_writes_up_to_the_total() -> None:
