@@ -44,7 +44,8 @@ def documents(name: str, raw: bytes) -> Iterator[Any]:
         return
     for chunk in _CUT.split(text):
         try:
-            yield from [_construct(node) for node in _compose(chunk)]
+            for node in _compose(chunk):
+                yield _construct(node)
         except Rejected:
             continue
 
@@ -109,10 +110,11 @@ def _whole(text: str) -> str:
     return _HALVES.sub("\ufffd", text)
 
 
-def _compose(chunk: str) -> list[Node | None]:
+def _compose(chunk: str) -> Iterator[Node | None]:
+    """One document after the other: what a ``...`` line has ended is whole, whatever comes after it."""
     reader = YAML(typ="safe", pure=True)
     try:
-        return list(reader.compose_all(chunk))
+        yield from reader.compose_all(chunk)
     except Exception as error:
         raise Rejected(str(error)) from error
 

@@ -137,7 +137,9 @@ def _shuffle(rng: random.Random, parent: Any, key: Any) -> None:
 
 def _number(rng: random.Random, parent: Any, key: Any) -> None:
     if isinstance(parent[key], int) and not isinstance(parent[key], bool):
-        parent[key] += rng.choice((-1, 1, 0.5, 65536, 2**32, 2**63, -(2**70), 10**30))
+        step = rng.choice((-1, 1, 0.5, 65536, 2**32, 2**63, -(2**70), 10**30))
+        # What an earlier change made larger than any float has to stay an integer.
+        parent[key] += step if abs(parent[key]) < 2**1000 else int(step)
 
 
 def _nest(rng: random.Random, parent: Any, key: Any) -> None:
