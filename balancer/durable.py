@@ -7,15 +7,19 @@ deleted: it is set aside for a person to look at. Nothing here knows what the te
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from balancer.errors import HostError
 
 ASIDE = ".aside"
 """Ends the name of a file that was set aside."""
+_LOOK_AGAIN = 0.01  # seconds
 
 
 class Damaged(HostError):
@@ -68,6 +72,35 @@ def read(path: Path, version: int) -> str | None:
         raise Damaged(f"state file {path} is damaged: {error}") from None
 
 
+@contextlib.contextmanager
+def alone(directory: Path, *, seconds: float) -> Iterator[None]:
+    """Keeps other processes out of their own `alone` of this directory, so that reading a file and replacing
+    it is one step. After `seconds`, or where that cannot be, the block runs nevertheless.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        descriptor = -1
+    try:
+        deadline = time.monotonic() + seconds
+        while descriptor >= 0 and not _locked(descriptor) and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN)
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True
+
+
 def set_aside(path: Path) -> Path:
     """Renames the file, over one that was set aside before. Raises HostError."""
     aside = path.with_name(path.name + ASIDE)
@@ -97,3 +130,12 @@ def _sync_directory(directory: Path) -> None:
 
 def _digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Another one when the file was replaced; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - Path.stat is the same and slower
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import struct
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -12,9 +14,8 @@ from dataclasses import dataclass, replace
 from balancer import state
 from balancer.config import Settings
 from balancer.desired.types import Backend, Source
-from balancer.errors import HostError, NotLoaded
+from balancer.errors import HostError, KernelCallFailed, NotLoaded
 from balancer.kernel.layout import COUNTER_SIZE
-from balancer.kernel.libbpf import possible_cpus
 from balancer.kernel.maps import PinnedMaps
 from balancer.kernel.pins import Generation, Pins, require_access
 from balancer.kernel.reasons import FORWARDING, REJECTING, Reason
@@ -37,6 +38,10 @@ from balancer.plan.entries import (
 )
 from balancer.views import LiveAffinity, LiveBackend, LiveFrontend, LivePolicy, Loaded
 
+_COUNTS = struct.Struct(f"={len(Reason)}Q")
+_NOTHING = (0,) * len(Reason)
+_TRIES, _BETWEEN_TRIES = 20, 0.05  # seconds between
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -52,22 +57,41 @@ class Snapshot:
         return int(SETTING.unpack(raw)[0]) if raw else 0
 
 
-def _live_generation(settings: Settings) -> Generation:
+@contextmanager
+def opened(settings: Settings) -> Iterator[tuple[Generation, PinnedMaps]]:
+    """The live generation and its maps, which stay readable for the block even if a pass replaces them.
+
+    Raises NotLoaded when nothing is live. A pass that replaces one generation by another is waited out: for
+    an instant what was found is gone again.
+    """
     require_access(settings.bpffs)
-    live = Pins(settings.bpffs).live()
-    if live is None:
-        raise NotLoaded(
-            f"no programs are attached from {settings.bpffs}",
-            hint="load them with: balancer apply DIRECTORY; or name the right place with --bpffs",
-        )
-    return live
+    pins = Pins(settings.bpffs)
+    tries_left = _TRIES
+    while True:
+        tries_left -= 1
+        try:
+            generation = pins.live()
+            if generation is not None:
+                store = PinnedMaps(generation.maps)
+                break
+            if not tries_left or not pins.linked():
+                raise NotLoaded(
+                    f"no programs are attached from {settings.bpffs}",
+                    hint="load them with: balancer apply DIRECTORY; or name the right place with --bpffs",
+                )
+        except (KernelCallFailed, FileNotFoundError) as error:
+            if not tries_left or error.errno != errno.ENOENT:
+                raise
+        time.sleep(_BETWEEN_TRIES)
+    with store:
+        yield generation, store
 
 
 @contextmanager
 def snapshot_of(settings: Settings) -> Iterator[Snapshot]:
     """What is live now, to be read inside the block. Raises NotLoaded when nothing is."""
     names, warning = state.load(settings.state)
-    with PinnedMaps(_live_generation(settings).maps) as store:
+    with opened(settings) as (_, store):
         yield Snapshot(store, read_actual(store), names, warning)
 
 
@@ -100,7 +124,7 @@ def _frontend(key: bytes, snapshot: Snapshot, counts: dict[Reason, int]) -> Live
         protocol=protocol,
         action=ACTION_OF[entry.action],
         kind=label.kind if label else None,
-        source=_source(entry.flags, label),
+        source=source_of(entry.flags, label),
         object=label.object if label else "",
         port_name=label.port_name if label else "",
         file=label.file if label else "",
@@ -115,7 +139,7 @@ def _frontend(key: bytes, snapshot: Snapshot, counts: dict[Reason, int]) -> Live
     )
 
 
-def _source(flags: int, label: state.Label | None) -> Source | None:
+def source_of(flags: int, label: state.Label | None) -> Source | None:
     """A redirect is known by the map; the others only by the state file."""
     if flags & FrontendFlag.REDIRECT:
         return Source.LOCAL_REDIRECT
@@ -131,12 +155,20 @@ def _backends(raw: tuple[bytes, ...], names: state.State) -> tuple[Backend, ...]
 
 def by_reason(raw: bytes | None) -> dict[Reason, int]:
     """The counts of one entry of the counters map, all CPUs added up."""
-    totals = dict.fromkeys(Reason, 0)
-    for cpu in range(possible_cpus() if raw else 0):
-        values = struct.unpack_from(f"={len(Reason)}Q", raw or b"", cpu * COUNTER_SIZE)
-        for reason in Reason:
-            totals[reason] += values[reason]
-    return totals
+    return dict(zip(Reason, counts_of(raw), strict=True))
+
+
+def counts_of(raw: bytes | None) -> tuple[int, ...]:
+    """The same, in the order of `Reason`.
+
+    The counts of a CPU stand side by side, so that one addition of large integers adds all of them: with
+    ten thousand frontends on a host of many CPUs that is most of the work. No count reaches 2^64.
+    """
+    if not raw or raw == bytes(len(raw)):
+        return _NOTHING
+    starts = range(0, len(raw), COUNTER_SIZE)
+    total = sum(int.from_bytes(raw[start : start + COUNTER_SIZE], sys.byteorder) for start in starts)
+    return _COUNTS.unpack(total.to_bytes(COUNTER_SIZE, sys.byteorder))
 
 
 def live_backends(settings: Settings) -> tuple[LiveBackend, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ from balancer import manifests, state
 from balancer.config import Settings
 from balancer.desired.compute import compute as compute_desired
 from balancer.desired.types import Desired, Host
-from balancer.errors import CapacityExceeded, HostError, NotConverged
-from balancer.explain import file_resolve, live_resolve
+from balancer.errors import CapacityExceeded, HostError, LockHeld, NotConverged
+from balancer.explain import file_destinations, file_resolve, live_destinations, live_resolve
 from balancer.kernel import dataplane, host, lock, mounts
 from balancer.kernel.maps import PinnedMaps
 from balancer.kernel.pins import Generation, Pins, require_access
@@ -39,7 +39,10 @@ from balancer.plan.keep import keep_kubernetes
 from balancer.plan.serving import serves
 from balancer.plan.sizes import choose_sizes
 from balancer.plan.verify import verify
+from balancer.pod_names import pods_of_backends, pods_of_node
+from balancer.sources import absolute, digest_of
 from balancer.status import detach, doctor, status
+from balancer.tally import Ending, Stage, Stopwatch
 from balancer.views import LastPass, Loaded, PassResult
 
 __all__ = [
@@ -47,13 +50,16 @@ __all__ = [
     "compute",
     "detach",
     "doctor",
+    "file_destinations",
     "file_policies",
     "file_resolve",
     "live_affinity",
     "live_backends",
+    "live_destinations",
     "live_frontends",
     "live_policies",
     "live_resolve",
+    "note_failure",
     "status",
 ]
 
@@ -68,11 +74,22 @@ def compute(
 
     Problems of content are in the result; raises PathUnreadable.
     """
-    found = manifests.load(paths) if files is None else manifests.merge(files)
-    here = Host(node_name=settings.node, addresses=host.interface_addresses())
-    desired = compute_desired(found.cluster, here, settings.rules)
-    problems = set(found.locate((*found.problems, *desired.problems)))
-    return Loaded(manifests=found, desired=desired, problems=tuple(sorted(problems, key=_order)))
+    watch = Stopwatch(time.monotonic)
+    if files is None:
+        with watch.stage(Stage.READ):
+            read = manifests.load(paths)
+    with watch.stage(Stage.COMPUTE):
+        found = read if files is None else manifests.merge(files)
+        here = Host(node_name=settings.node, addresses=host.interface_addresses())
+        desired = compute_desired(found.cluster, here, settings.rules)
+        problems = set(found.locate((*found.problems, *desired.problems)))
+    return Loaded(
+        manifests=found,
+        desired=desired,
+        problems=tuple(sorted(problems, key=_order)),
+        paths=tuple(paths),
+        stages=watch.seconds,
+    )
 
 
 def _order(problem: Problem) -> tuple[Origin, str, str]:
@@ -82,6 +99,28 @@ def _order(problem: Problem) -> tuple[Origin, str, str]:
 def _unseen(failure: str) -> Problem:
     message = f"stale sockets may be left in a network namespace: {failure}"
     return Problem(origin=Origin(file="", line=0), severity=Severity.WARNING, message=message)
+
+
+def note_failure(settings: Settings, loaded: Loaded | None, error: Exception) -> None:
+    """Keeps for `balancer status` and the metrics that a single pass failed, and why. Whoever did not get the
+    lock says nothing of the pass that has it, and is only counted. Never raises HostError: a state file that
+    cannot be written must not hide the error itself.
+    """
+    with suppress(HostError, OSError):
+        if isinstance(error, LockHeld):
+            state.count_failure(settings.state)
+            return
+        hint = getattr(error, "hint", "")
+        failure = f"{error} (hint: {hint})" if hint else str(error)
+        place = Origin(file=str(loaded.paths[0]) if loaded and loaded.paths else "", line=1 if loaded else 0)
+        problem = Problem(origin=place, message=f"pass failed: {failure}")
+        state.note(
+            settings.state,
+            problems=(*loaded.problems, problem) if loaded else (problem,),
+            stale_files=None,
+            failure=failure,
+            time=datetime.now(UTC),
+        )
 
 
 class Reconciler:
@@ -131,19 +170,23 @@ class Reconciler:
         """Converges the kernel and checks that it did. Raises any BalancerError; a pass that fails leaves
         every frontend whole, with its old or its new backends.
         """
-        started = time.monotonic()
+        started, watch = time.monotonic(), Stopwatch(time.monotonic)
         cgroup = self._cgroup()
         self._take_lock()
-        live = self._read_live()
-        desired = keep_kubernetes(loaded.desired, live)
-        wanted, placement = self._encode(desired, cgroup)
-        first, sizes = self._size(wanted, live)
-        check_brake(first, live, allow_mass_delete=allow_mass_delete)
-        generation, fresh = dataplane.prepare(self._pins, sizes)
-        plan = self._write(generation, wanted, placement.levels, progress)
-        dataplane.commit(self._pins, generation, cgroup)
+        with watch.stage(Stage.INSPECT):
+            live = self._read_live()
+            desired = keep_kubernetes(loaded.desired, live)
+            wanted, placement = self._encode(desired, cgroup)
+            first, sizes = self._size(wanted, live)
+            check_brake(first, live, allow_mass_delete=allow_mass_delete)
+        with watch.stage(Stage.LOAD):
+            generation, fresh = dataplane.prepare(self._pins, sizes, cgroup)
+        plan = self._write(generation, wanted, placement.levels, progress, watch)
+        with watch.stage(Stage.LOAD):
+            dataplane.commit(self._pins, generation, cgroup)
         self._settled = True
-        ended = self._end_stale_sockets(generation, wanted)
+        with watch.stage(Stage.SOCKETS):
+            ended = self._end_stale_sockets(generation, wanted)
         problems = (*desired.problems[len(loaded.desired.problems) :], *placement.problems)
         problems += tuple(_unseen(failure) for failure in ended.failures)
         result = PassResult(
@@ -153,6 +196,7 @@ class Reconciler:
             seconds=time.monotonic() - started,
             sockets_ended=ended.sockets,
             problems=problems,
+            stages={**loaded.stages, **watch.seconds},
         )
         return self._remember(result, loaded, desired)
 
@@ -204,6 +248,7 @@ class Reconciler:
         wanted: Wanted,
         levels: int,
         progress: Callable[[int, int], None] | None,
+        watch: Stopwatch,
     ) -> Plan:
         settings = {
             Setting.BUILD_ID: generation.build_id,
@@ -211,15 +256,18 @@ class Reconciler:
             Setting.CGROUP_LEVELS: levels,
         }
         with PinnedMaps(generation.maps) as store:
-            sizes = {name: store.capacity(name) for name in MapName}
-            plan = self._plan(wanted, read_actual(store), sizes)
+            with watch.stage(Stage.INSPECT):
+                sizes = {name: store.capacity(name) for name in MapName}
+                plan = self._plan(wanted, read_actual(store), sizes)
             self._settled = False
-            # A pod's rule counts as soon as a frontend may need it, and until none does any more.
-            before = dataplane.read_setting(store, Setting.CGROUP_LEVELS)
-            dataplane.write_settings(store, settings | {Setting.CGROUP_LEVELS: before | levels})
-            execute(plan, store, progress)
-            dataplane.write_settings(store, settings)
-            differences = () if plan.empty else verify(wanted, read_actual(store))
+            with watch.stage(Stage.WRITE):
+                # A pod's rule counts as soon as a frontend may need it, and until none does any more.
+                before = dataplane.read_setting(store, Setting.CGROUP_LEVELS)
+                dataplane.write_settings(store, settings | {Setting.CGROUP_LEVELS: before | levels})
+                execute(plan, store, progress)
+                dataplane.write_settings(store, settings)
+            with watch.stage(Stage.VERIFY):
+                differences = () if plan.empty else verify(wanted, read_actual(store))
         if differences:
             shown = "; ".join(differences[:_SHOWN_DIFFERENCES])
             raise NotConverged(
@@ -241,23 +289,30 @@ class Reconciler:
         labels, nodes = state.label_frontends(desired)
         last = LastPass(
             time=datetime.now(UTC),
-            result="converged",
+            result=Ending.CONVERGED,
             seconds=result.seconds,
             frontends=len(desired.frontends),
             files=len(loaded.manifests.files),
             changes=len(result.plan.changes),
+            paths=absolute(loaded.paths),
+            digest=digest_of(loaded.manifests.files),
         )
         problems = tuple(sorted({*loaded.problems, *result.problems}, key=_order))
         kept = state.State(
             last_pass=last,
             labels=labels,
             nodes=nodes,
+            pods=pods_of_node(loaded.manifests.cluster, self._settings.node),
+            backend_pods=pods_of_backends(loaded.manifests.cluster, desired),
             policies=state.label_policies(loaded.manifests.cluster, desired),
             problems=problems,
             stale_files=loaded.stale_files,
         )
         try:
-            state.save(self._settings.state, kept)
+            with state.changing(self._settings.state) as known:
+                tally = known.tally.converged(result, last.time)
+                stale_since = state.since(known, kept.stale_files, last.time)
+                state.save(self._settings.state, replace(kept, tally=tally, stale_since=stale_since))
         except HostError as error:
             origin = Origin(file=str(self._settings.state), line=0)
             problem = Problem(origin=origin, severity=Severity.WARNING, message=f"{error}; {error.hint}")

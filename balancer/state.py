@@ -13,24 +13,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from balancer import durable
+from balancer import durable, outcome_json
 from balancer.desired.types import Action, Desired, Frontend, FrontendKind, Source
 from balancer.errors import HostError
 from balancer.model.cluster import Cluster
 from balancer.model.policy import AddressFrontend, Policy, PolicyFrontend
-from balancer.model.problem import Origin, Problem, Severity
+from balancer.model.problem import Problem
 from balancer.plan.changes import destination
-from balancer.views import LastPass, LivePolicy
+from balancer.pod_names import PodName
+from balancer.views import LastPass, LivePolicy, Tally
 
 Value = TypeVar("Value")
 
-VERSION = 3
+VERSION = 4
+_PATIENCE = 2.0  # seconds to wait for another process that writes the state file
 NAMES = ".names"
 LAST_GOOD = ".lastgood"
 """Ends the names of the files beside the state file: names, and the last good content of manifests."""
@@ -57,16 +60,22 @@ _PLAIN = tuple(Label._field_defaults.values())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """`labels` are by "address:port/PROTOCOL", `nodes` are node names by backend address. `policies` are
-    without counts.
+    """`labels` are by "address:port/PROTOCOL", `nodes` are node names by backend address. `pods` are those of
+    this node by UID, `backend_pods` "namespace/name" by a backend's address, or by "address:port" where pods
+    share their node's address. `policies` are without counts. `stale_since` says when each stale file was first
+    seen to be one.
     """
 
     last_pass: LastPass | None = None
+    tally: Tally = field(default_factory=Tally)
     labels: Mapping[str, Label] = field(default_factory=dict)
     nodes: Mapping[str, str] = field(default_factory=dict)
+    pods: Mapping[str, PodName] = field(default_factory=dict)
+    backend_pods: Mapping[str, str] = field(default_factory=dict)
     policies: tuple[LivePolicy, ...] = ()
     problems: tuple[Problem, ...] = ()
     stale_files: tuple[str, ...] = ()
+    stale_since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def label_frontends(desired: Desired) -> tuple[dict[str, Label], dict[str, str]]:
@@ -126,24 +135,64 @@ def last_good_path(path: Path) -> Path:
 
 def save(path: Path, state: State) -> None:
     """Replaces what has changed. Raises HostError."""
-    names = {"labels": {name: _label_to_json(label) for name, label in state.labels.items()}}
-    _replace(_names_path(path), {**names, "nodes": dict(state.nodes)})
+    names = {
+        "labels": {name: _label_to_json(label) for name, label in state.labels.items()},
+        "nodes": dict(state.nodes),
+        "pods": dict(state.pods),
+        "backend_pods": dict(state.backend_pods),
+    }
+    _replace(names_path(path), names)
     _replace(path, _outcome_to_json(state))
 
 
-def note(
-    path: Path, *, problems: Sequence[Problem], stale_files: Sequence[str], failure: str, time: datetime
-) -> None:
-    """Keeps what is wrong now; names and policies stay those of the last pass that converged. With
-    `failure` the last pass is one of `time` that ended so. Raises HostError.
+@contextmanager
+def changing(path: Path) -> Iterator[State]:
+    """The outcome of the last pass, without names, for a block that replaces it: no other process does so
+    meanwhile. Whoever holds it for long is not waited for, since a pass matters more than its tally.
     """
-    known, _ = load(path)
-    last = known.last_pass
-    if failure:
-        before = last or LastPass(time=time, result="", seconds=0.0, frontends=0, files=0, changes=0)
-        last = replace(before, time=time, result=failure, seconds=0.0, changes=0)
-    now = replace(known, last_pass=last, problems=tuple(problems), stale_files=tuple(stale_files))
-    _replace(path, _outcome_to_json(now))
+    with durable.alone(path.parent, seconds=_PATIENCE):
+        yield _try(path, _outcome_from_json, State())[0]
+
+
+def note(
+    path: Path,
+    *,
+    problems: Sequence[Problem] | None,
+    stale_files: Sequence[str] | None,
+    failure: str,
+    time: datetime,
+    counted: bool = True,
+) -> None:
+    """Keeps what is wrong now, None for what stays as it was; names and policies stay those of the last
+    pass that converged. With `failure` the last pass is one of `time` that ended so; unless it is not
+    `counted`, the tally has one more that failed. Raises HostError.
+    """
+    with changing(path) as known:
+        last, tally = known.last_pass, known.tally
+        if failure:
+            before = last or LastPass(time=time, result="", seconds=0.0, frontends=0, files=0, changes=0)
+            last = replace(before, time=time, result=failure, seconds=0.0, changes=0)
+            tally = tally.failed() if counted else tally
+        now = replace(
+            known,
+            last_pass=last,
+            tally=tally,
+            problems=known.problems if problems is None else tuple(problems),
+            stale_files=known.stale_files if stale_files is None else tuple(stale_files),
+            stale_since=known.stale_since if stale_files is None else since(known, stale_files, time),
+        )
+        _replace(path, _outcome_to_json(now))
+
+
+def since(known: State, stale_files: Sequence[str], time: datetime) -> dict[str, datetime]:
+    """Since when each of these files is stale: as known, or else since `time`."""
+    return {file: known.stale_since.get(file, time) for file in stale_files}
+
+
+def count_failure(path: Path) -> None:
+    """One more pass that failed, in the tally alone. Raises HostError."""
+    with changing(path) as known:
+        _replace(path, _outcome_to_json(replace(known, tally=known.tally.failed())))
 
 
 def load(path: Path) -> tuple[State, str]:
@@ -152,13 +201,20 @@ def load(path: Path) -> tuple[State, str]:
     Names are decoded when first asked for: whoever only wants the outcome does not wait for them.
     """
     outcome, warnings = _try(path, _outcome_from_json, State())
-    names, more = _try(_names_path(path), _Names, None)
+    names, more = _try(names_path(path), _Names, None)
     if names is not None:
-        outcome = replace(outcome, labels=_Lazy(lambda: names.labels), nodes=_Lazy(lambda: names.nodes))
+        outcome = replace(
+            outcome,
+            labels=_Lazy(lambda: names.labels),
+            nodes=_Lazy(lambda: names.nodes),
+            pods=_Lazy(lambda: names.pods),
+            backend_pods=_Lazy(lambda: names.backend_pods),
+        )
     return outcome, "; ".join((*warnings, *more, *_aside(path)))
 
 
-def _names_path(path: Path) -> Path:
+def names_path(path: Path) -> Path:
+    """Where the names are kept, beside the state file `path`."""
     return path.with_name(path.name + NAMES)
 
 
@@ -209,6 +265,14 @@ class _Names:
     def nodes(self) -> dict[str, str]:
         return dict(self._document["nodes"])
 
+    @cached_property
+    def pods(self) -> dict[str, PodName]:
+        return {uid: PodName(*values) for uid, values in self._document["pods"].items()}
+
+    @cached_property
+    def backend_pods(self) -> dict[str, str]:
+        return dict(self._document["backend_pods"])
+
 
 class _Lazy(Mapping[str, Value]):
     """A mapping that is made when somebody first looks into it."""
@@ -227,20 +291,13 @@ class _Lazy(Mapping[str, Value]):
 
 
 def _outcome_to_json(state: State) -> dict[str, Any]:
-    last = state.last_pass
     return {
-        "last_pass": last
-        and {
-            "time": last.time.isoformat(),
-            "result": last.result,
-            "seconds": last.seconds,
-            "frontends": last.frontends,
-            "files": last.files,
-            "changes": last.changes,
-        },
-        "policies": [_policy_to_json(policy) for policy in state.policies],
-        "problems": [_problem_to_json(problem) for problem in state.problems],
+        "last_pass": state.last_pass and outcome_json.last_pass_to_json(state.last_pass),
+        "tally": outcome_json.tally_to_json(state.tally),
+        "policies": [outcome_json.policy_to_json(policy) for policy in state.policies],
+        "problems": [outcome_json.problem_to_json(problem) for problem in state.problems],
         "stale_files": list(state.stale_files),
+        "stale_since": {file: time.isoformat() for file, time in state.stale_since.items()},
     }
 
 
@@ -248,10 +305,12 @@ def _outcome_from_json(text: str) -> State:
     document = json.loads(text)
     last = document["last_pass"]
     return State(
-        last_pass=last and LastPass(**{**last, "time": datetime.fromisoformat(last["time"])}),
-        policies=tuple(_policy_from_json(item) for item in document["policies"]),
-        problems=tuple(_problem_from_json(item) for item in document["problems"]),
+        last_pass=last and outcome_json.last_pass_from_json(last),
+        tally=outcome_json.tally_from_json(document["tally"]),
+        policies=tuple(outcome_json.policy_from_json(item) for item in document["policies"]),
+        problems=tuple(outcome_json.problem_from_json(item) for item in document["problems"]),
         stale_files=tuple(document["stale_files"]),
+        stale_since={file: datetime.fromisoformat(time) for file, time in document["stale_since"].items()},
     )
 
 
@@ -269,49 +328,4 @@ def _label_from_json(values: list[Any]) -> Label:
         source=Source(label.source),
         action=Action(label.action),
         beneath=_label_from_json(values[-1]) if label.beneath else None,
-    )
-
-
-def _policy_to_json(policy: LivePolicy) -> dict[str, Any]:
-    return {
-        "kind": policy.kind,
-        "name": policy.name,
-        "file": policy.file,
-        "applies": policy.applies,
-        "reason": policy.reason,
-        "target": policy.target,
-        "frontends": list(policy.frontends),
-        "backends": list(policy.backends),
-    }
-
-
-def _policy_from_json(item: dict[str, Any]) -> LivePolicy:
-    lists = {"frontends": tuple(item["frontends"]), "backends": tuple(item["backends"])}
-    return LivePolicy(**{**item, **lists})
-
-
-def _problem_to_json(problem: Problem) -> dict[str, Any]:
-    origin = problem.origin
-    return {
-        "file": origin.file,
-        "line": origin.line,
-        "column": origin.column,
-        "object": problem.object,
-        "path": problem.path,
-        "severity": str(problem.severity),
-        "message": problem.message,
-        "excerpt": problem.excerpt,
-        "excerpt_column": problem.excerpt_column,
-    }
-
-
-def _problem_from_json(item: dict[str, Any]) -> Problem:
-    return Problem(
-        origin=Origin(file=item["file"], line=item["line"], column=item["column"]),
-        object=item["object"],
-        path=item["path"],
-        severity=Severity(item["severity"]),
-        message=item["message"],
-        excerpt=item["excerpt"],
-        excerpt_column=item["excerpt_column"],
     )

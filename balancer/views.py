@@ -10,13 +10,18 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from balancer.desired.lookup import Outcome as Outcome  # shown as it is worked out
 from balancer.desired.types import Action, Backend, Desired, FrontendKind, Source
+from balancer.explanation import Asker, LiveMaps, Neighbour, SourceState, Unused
 from balancer.model.meta import IPAddress
 from balancer.model.problem import Problem
 from balancer.model.service import Protocol
+from balancer.tally import Ending as Ending
+from balancer.tally import Stage as Stage
+from balancer.tally import Tally as Tally
 
 if TYPE_CHECKING:
     from balancer.manifests import Manifests
@@ -29,13 +34,16 @@ class Loaded:
 
     `problems` are those of every stage, with line, column and excerpt filled in, sorted by file and
     line, each once. `stale_files` are the paths that are served from their last good content; only the
-    watch loop sets it.
+    watch loop sets it. `paths` are the directories and files that were asked for. `stages` is how long
+    reading and computing took, in seconds.
     """
 
     manifests: Manifests
     desired: Desired
     problems: tuple[Problem, ...] = ()
     stale_files: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -48,7 +56,7 @@ class PassResult:
 
     `loaded_programs`: the programs were not there and were compiled or loaded. `attached`: every hook
     is attached at the end of the pass. `sockets_ended`: connected sockets that were closed because their
-    backend has gone.
+    backend has gone. `stages` is how long each stage took, in seconds, those of `Loaded` included.
     """
 
     plan: Plan
@@ -57,6 +65,7 @@ class PassResult:
     seconds: float
     sockets_ended: int = 0
     problems: tuple[Problem, ...] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +198,11 @@ class Explanation:
     answers for the destination, from the object that decided down to the lowest priority.
     `source_files` are the places ("a.yaml:12") that say so; `notes` is whatever else an operator should
     know.
+
+    `backends` are all that a new connection of the asker may reach. `unused` are the endpoints that are none
+    of them, as `sources` say; `differences` is where these disagree with the maps. `maps` is None where
+    no kernel was asked. `neighbours` are the other ports of an address that has none here. `pods` are
+    "namespace/name" by backend ("address:port"), where known.
     """
 
     address: IPAddress
@@ -196,9 +210,26 @@ class Explanation:
     protocol: Protocol
     outcome: Outcome
     reason: str
+    backends: tuple[Backend, ...] = ()
+    asker: Asker | None = None
     frontend: LiveFrontend | None = None
     chain: tuple[ChainLink, ...] = ()
+    unused: tuple[Unused, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    maps: LiveMaps | None = None
+    sources: SourceState = SourceState.GIVEN
+    differences: tuple[str, ...] = ()
+    pods: Mapping[str, str] = field(default_factory=dict)
     source_files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destinations:
+    """Everything that answers under one name; `asked` is the name."""
+
+    asked: str
+    destinations: tuple[Explanation, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -253,7 +284,9 @@ class MapFill:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastPass:
     """The last pass of any command, as kept in the state file. `time` is timezone-aware; `result` is
-    one word or sentence ("converged", or the message of the error it ended with).
+    one word or sentence ("converged", or the message of the error it ended with). `paths` are the absolute
+    paths that the last pass that converged was given, `digest` stands for the files it found and their
+    contents (`balancer.sources`); both empty when not known.
     """
 
     time: datetime
@@ -262,6 +295,12 @@ class LastPass:
     frontends: int
     files: int
     changes: int
+    paths: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def converged(self) -> bool:
+        return self.result == Ending.CONVERGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,8 +315,8 @@ class PolicyCount:
 class Status:
     """The truth of the kernel. `build_id` is "" when nothing is loaded. `policies` counts those of the
     last pass; none is in force when nothing is loaded. `counters` is connections by reason.
-    `stale_files` are those that are served from their last good content. `holder` says who holds the
-    lock, "" when nobody does.
+    `stale_files` are those that are served from their last good content, `stale_since` says since when each
+    is. `holder` says who holds the lock, "" when nobody does.
     """
 
     loaded: bool
@@ -290,6 +329,7 @@ class Status:
     counters: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     stale_files: tuple[str, ...] = ()
+    stale_since: Mapping[str, datetime] = field(default_factory=dict)
     holder: str = ""
 
     @property

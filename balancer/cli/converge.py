@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from balancer.cli.options import example, option, output_option, paths_argument, with_settings
-from balancer.errors import Exit, InputError, InvalidManifests
+from balancer.errors import BalancerError, Exit, InputError, InvalidManifests
 from balancer.report import jsonable, plans, text
 from balancer.report.console import emit_json, emit_lines, emit_table, message, progress_bar, show_problems
 
@@ -156,22 +158,36 @@ def apply(
     with errors are listed and left out, everything else is applied, and the exit code is 0.
     """
     facade: Facade = ctx.obj()
-    loaded = facade.compute(None, paths, settings)
-    if not allow_mass_delete:
-        _refuse_nothing(loaded, paths)
-    if loaded.errors and not keep_going:
-        if output == "json":
-            emit_json(_apply_json("refused", None, None, loaded))
-        raise InvalidManifests(loaded.problems)
-    if output == "text":
-        show_problems(loaded.problems)
-    with facade.Reconciler(settings) as reconciler:
-        if dry_run:
-            _show_dry_run(reconciler.dry_run(loaded, allow_mass_delete=allow_mass_delete), loaded, output)
-            return
-        with progress_bar(wanted=output == "text") as progress:
-            result = reconciler.apply(loaded, allow_mass_delete=allow_mass_delete, progress=progress)
+    with _noted(facade, settings, wanted=not dry_run) as seen:
+        loaded = facade.compute(None, paths, settings)
+        seen.append(loaded)
+        if not allow_mass_delete:
+            _refuse_nothing(loaded, paths)
+        if loaded.errors and not keep_going:
+            if output == "json":
+                emit_json(_apply_json("refused", None, None, loaded))
+            raise InvalidManifests(loaded.problems)
+        if output == "text":
+            show_problems(loaded.problems)
+        with facade.Reconciler(settings) as reconciler:
+            if dry_run:
+                _show_dry_run(reconciler.dry_run(loaded, allow_mass_delete=allow_mass_delete), loaded, output)
+                return
+            with progress_bar(wanted=output == "text") as progress:
+                result = reconciler.apply(loaded, allow_mass_delete=allow_mass_delete, progress=progress)
     _show_result(result, loaded, output)
+
+
+@contextmanager
+def _noted(facade: Facade, settings: Settings, *, wanted: bool) -> Iterator[list[Loaded]]:
+    """Notes a pass that fails in the block; the block appends what it loaded to the list."""
+    loaded: list[Loaded] = []
+    try:
+        yield loaded
+    except (BalancerError, OSError) as error:
+        if wanted:
+            facade.note_failure(settings, loaded[0] if loaded else None, error)
+        raise
 
 
 def _refuse_nothing(loaded: Loaded, paths: tuple[Path, ...]) -> None:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from balancer.config import Settings
+    from balancer.explanation import AskedBy, ObjectName
     from balancer.manifests import FileObjects
     from balancer.model.meta import IPAddress
     from balancer.model.service import Protocol as IPProtocol
     from balancer.plan.diff import Plan
     from balancer.views import (
         Check,
+        Destinations,
         Explanation,
         LiveAffinity,
         LiveBackend,
@@ -60,6 +62,8 @@ class Facade(Protocol):
         self, files: Sequence[FileObjects] | None, paths: Sequence[Path], settings: Settings
     ) -> Loaded: ...
 
+    def note_failure(self, settings: Settings, loaded: Loaded | None, error: Exception) -> None: ...
+
     def live_frontends(self, settings: Settings) -> tuple[LiveFrontend, ...]: ...
 
     def live_backends(self, settings: Settings) -> tuple[LiveBackend, ...]: ...
@@ -71,12 +75,35 @@ class Facade(Protocol):
     def file_policies(self, loaded: Loaded) -> tuple[LivePolicy, ...]: ...
 
     def live_resolve(
-        self, settings: Settings, address: IPAddress, port: int, protocol: IPProtocol
+        self,
+        settings: Settings,
+        address: IPAddress,
+        port: int,
+        protocol: IPProtocol,
+        asked_by: AskedBy | None = None,
     ) -> Explanation: ...
 
+    def live_destinations(
+        self, settings: Settings, asked: ObjectName, asked_by: AskedBy | None = None
+    ) -> Destinations: ...
+
     def file_resolve(
-        self, loaded: Loaded, address: IPAddress, port: int, protocol: IPProtocol
+        self,
+        loaded: Loaded,
+        address: IPAddress,
+        port: int,
+        protocol: IPProtocol,
+        settings: Settings | None = None,
+        asked_by: AskedBy | None = None,
     ) -> Explanation: ...
+
+    def file_destinations(
+        self,
+        loaded: Loaded,
+        asked: ObjectName,
+        settings: Settings | None = None,
+        asked_by: AskedBy | None = None,
+    ) -> Destinations: ...
 
     def status(self, settings: Settings) -> Status: ...
 

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from balancer.model.endpoints import Endpoint
+from balancer.model.problem import Origin
 
 
 class Reason(enum.StrEnum):
@@ -18,16 +19,19 @@ class Reason(enum.StrEnum):
     NOT_READY = "not_ready"
     OTHER_ZONE = "other_zone"
     NO_NODE = "no_node"
+    NO_NODE_PORT = "no_node_port"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
     """`port` is the endpoint's own port number, None where it has none for this service port.
 
-    OTHER_ZONE covers node hints as well; NO_NODE is for backends that stand for nodes: the endpoint's
-    node has no known address.
+    OTHER_ZONE covers node hints as well. NO_NODE and NO_NODE_PORT are for backends that stand for nodes: the
+    endpoint's node has no known address, the service no node port. `words` says it in full, `origin` is the slice, Endpoints object or pod.
     """
 
     endpoint: Endpoint
     port: int | None
     reason: Reason
+    words: str
+    origin: Origin

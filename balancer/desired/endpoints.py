@@ -13,6 +13,7 @@ from balancer.desired.served import ignored_by_label
 from balancer.model.cluster import Cluster
 from balancer.model.endpoints import AddressType, Endpoint, EndpointPort, EndpointSlice
 from balancer.model.meta import IPAddress
+from balancer.model.problem import Origin
 from balancer.model.service import Service, ServicePort
 
 _VERSION = {AddressType.IPV4: 4, AddressType.IPV6: 6}
@@ -28,12 +29,13 @@ class Target(NamedTuple):
 class Offer(NamedTuple):
     """One slice or subset: all its endpoints serve all its ports. `versions` are the families it may hold.
 
-    `not_ready` are the notReadyAddresses of a subset: never targets, kept for explanations.
+    `not_ready` are the notReadyAddresses of a subset: never targets, kept for explanations, as is `origin`.
     """
 
     versions: tuple[int, ...]
     ports: tuple[EndpointPort, ...]
     endpoints: tuple[Endpoint, ...]
+    origin: Origin
     not_ready: tuple[Endpoint, ...] = ()
 
 
@@ -47,11 +49,17 @@ def offers_of(cluster: Cluster, service: Service) -> tuple[Offer, ...]:
     if slices:
         if len(slices) > 1:
             slices.sort(key=lambda item: item.meta.name)
-        return tuple(Offer((_VERSION[item.address_type],), item.ports, item.endpoints) for item in slices)
+        return tuple(
+            Offer((_VERSION[item.address_type],), item.ports, item.endpoints, item.meta.origin)
+            for item in slices
+        )
     legacy = cluster.endpoints_of.get(service.meta.key)
     if legacy is None or ignored_by_label(legacy.meta):
         return ()
-    return tuple(Offer((4, 6), subset.ports, subset.endpoints, subset.not_ready) for subset in legacy.subsets)
+    origin = legacy.meta.origin
+    return tuple(
+        Offer((4, 6), subset.ports, subset.endpoints, origin, subset.not_ready) for subset in legacy.subsets
+    )
 
 
 def _seen(item: EndpointSlice) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -55,7 +56,7 @@ def resolve(
     address = address.ipv4_mapped or address if address.version == 6 else address
     if protocol is Protocol.SCTP:
         return Answer(outcome=Outcome.PASS, reason="SCTP is not answered")
-    flags = _flags(desired, address)
+    flags = gate_flags(desired, address)
     if not flags:
         return Answer(outcome=Outcome.PASS, reason="no frontend: not a service address")
     if AddressFlags.LOOPBACK in flags and AddressFlags.NODE not in flags and not in_host_netns:
@@ -80,8 +81,29 @@ def find(desired: Desired, address: IPAddress, port: int, protocol: Protocol) ->
     return found if found is not None and found.order == key else None
 
 
-def _flags(desired: Desired, address: IPAddress) -> AddressFlags:
-    """The whole of 127.0.0.0/8 is the host's loopback, whichever address is asked for."""
+def ports_of(desired: Desired, address: IPAddress) -> tuple[Frontend, ...]:
+    """Every frontend that answers on an address, node ports included, in `Frontend.order`."""
+    flags = gate_flags(desired, address)
+    addresses = [address]
+    if flags & (AddressFlags.NODE | AddressFlags.LOOPBACK):
+        addresses.insert(0, ANY_ADDRESS[address.version])
+    found = {item.order[2:]: item for where in addresses for item in _at(desired, where)}
+    return tuple(found[order] for order in sorted(found))
+
+
+def _at(desired: Desired, address: IPAddress) -> Iterator[Frontend]:
+    key: tuple[int, int, int, str] = (address.version, int(address), 0, "")
+    for index in range(bisect_left(desired.frontends, key, key=_order), len(desired.frontends)):
+        if desired.frontends[index].address != address:
+            return
+        yield desired.frontends[index]
+
+
+def gate_flags(desired: Desired, address: IPAddress) -> AddressFlags:
+    """What the gate knows of an address; none for one that is let go at once.
+
+    The whole of 127.0.0.0/8 is the host's loopback, whichever address is asked for.
+    """
     key = LOOPBACK_4 if isinstance(address, IPv4Address) and address.is_loopback else address
     return desired.addresses.get(key, AddressFlags(0))
 

@@ -158,7 +158,7 @@ def _redirect_pods(
         yield RedirectPod(
             namespace=meta.namespace,
             name=meta.name,
-            uid=meta.uid,
+            uid=pods[key].running_uid,
             origin=meta.origin,
             groups=tuple(sorted(groups[key])),
         )

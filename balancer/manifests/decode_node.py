@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from balancer.manifests.fields import items, mapping, text
@@ -13,6 +13,7 @@ from balancer.model.node import Namespace, Node, NodeAddress, NodeAddressType, P
 Data = Mapping[str, Any]
 _ADDRESS_TYPES = frozenset(NodeAddressType)
 _FINISHED = ("Succeeded", "Failed")
+_CONTAINER_STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 
 
 def decode_node(meta: Meta, data: Data) -> Node:
@@ -41,12 +42,22 @@ def decode_pod(meta: Meta, data: Data) -> Pod:
         ),
         terminating=deleted or text(status, "phase") in _FINISHED,
         host_network=bool(spec.get("hostNetwork")),
+        containers=tuple(_containers(status)),
     )
 
 
 def decode_namespace(meta: Meta, data: Data) -> Namespace:
     """Only the metadata of a namespace matters."""
     return Namespace(meta=meta)
+
+
+def _containers(status: Data) -> Iterator[tuple[str, str]]:
+    """Kubernetes: ContainerStatus - containerID is "<type>://<container_id>", unset until it has started."""
+    for key in _CONTAINER_STATUSES:
+        for entry in items(status, key):
+            identity = text(entry, "containerID").rpartition("://")[2]
+            if identity:
+                yield identity, entry["name"]
 
 
 def _pod_addresses(status: Data) -> tuple[IPAddress, ...]:

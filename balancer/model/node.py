@@ -9,6 +9,8 @@ from balancer.model.meta import IPAddress, Meta
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 SKIP_KEY = "balancing.elf.io/skip"
+# On the API's copy of a static pod ("mirror pod"): the UID that the kubelet runs it under, a hash of its file.
+STATIC_UID_KEYS = ("kubernetes.io/config.mirror", "kubernetes.io/config.hash")
 
 
 class NodeAddressType(enum.StrEnum):
@@ -44,7 +46,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """`ready` is the Ready condition; `terminating` is a deletionTimestamp or a finished phase."""
+    """`ready` is the Ready condition; `terminating` is a deletionTimestamp or a finished phase.
+    `containers` are (id, name) of those that the status knows, init and ephemeral ones too; an id has no
+    "containerd://" before it.
+    """
 
     meta: Meta
     node_name: str = ""
@@ -52,6 +57,15 @@ class Pod:
     ready: bool = False
     terminating: bool = False
     host_network: bool = False
+    containers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def running_uid(self) -> str:
+        """The UID that the kubelet and its cgroups use; "" when it is not exported."""
+        for key in STATIC_UID_KEYS:
+            if uid := self.meta.annotations.get(key, ""):
+                return uid
+        return self.meta.uid
 
     @property
     def skip(self) -> bool:

@@ -16,11 +16,12 @@ _UNSEEN = "\ufffd"
 def render_problem(problem: Problem) -> str:
     """``file:line:column: severity: object: $.path: message``, the excerpt and a caret under the column.
 
-    No trailing newline. The object is left out where it is unknown, the path where it says nothing,
-    and the two lower lines where there is no excerpt.
+    No trailing newline. The place is left out where there is none, the object where it is unknown, the path
+    where it says nothing, and the two lower lines where there is no excerpt.
     """
     origin = problem.origin
-    parts = [f"{origin.file}:{origin.line}:{origin.column}", problem.severity.value]
+    place = [f"{origin.file}:{origin.line}:{origin.column}"] if origin.file else []
+    parts = [*place, problem.severity.value]
     if problem.object:
         parts.append(problem.object)
     if problem.object or problem.path != "$":

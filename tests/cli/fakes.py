@@ -12,6 +12,7 @@ from typing import Any, Self
 from balancer.config import Settings
 from balancer.desired.types import Action, Backend, Desired, Frontend, FrontendKind, Source
 from balancer.errors import BalancerError
+from balancer.explanation import AskedBy, ObjectName
 from balancer.manifests import FileObjects, Manifests
 from balancer.model.cluster import Cluster
 from balancer.model.meta import Meta
@@ -25,6 +26,7 @@ from balancer.views import (
     CanaryResult,
     ChainLink,
     Check,
+    Destinations,
     Explanation,
     LastPass,
     Level,
@@ -179,6 +181,7 @@ class FakeFacade:
     settings: Settings | None = None
     after_apply: Callable[[int], None] = lambda _count: None
     calls: list[str] = field(default_factory=list)
+    asked_by: AskedBy | None = None
 
     def fail(self) -> None:
         if self.failure is not None:
@@ -194,6 +197,9 @@ class FakeFacade:
     def Reconciler(self, settings: Settings) -> FakeReconciler:  # noqa: N802 - the name in the package
         self.settings = settings
         return FakeReconciler(self, settings)
+
+    def note_failure(self, settings: Settings, loaded: Loaded | None, error: Exception) -> None:
+        self.calls.append(f"note_failure {type(error).__name__}{'' if loaded else ' of nothing loaded'}")
 
     def live_frontends(self, settings: Settings) -> tuple[LiveFrontend, ...]:
         self.fail()
@@ -218,13 +224,47 @@ class FakeFacade:
         self.calls.append("file_policies")
         return self.policies
 
-    def live_resolve(self, settings: Settings, address: Any, port: int, protocol: Protocol) -> Explanation:
+    def live_resolve(
+        self,
+        settings: Settings,
+        address: Any,
+        port: int,
+        protocol: Protocol,
+        asked_by: AskedBy | None = None,
+    ) -> Explanation:
+        self.asked_by = asked_by
         self.calls.append(f"live_resolve {address} {port} {protocol}")
         return Explanation(
             address=address, port=port, protocol=protocol, outcome=Outcome.PASS, reason="no address of ours"
         )
 
-    def file_resolve(self, loaded: Loaded, address: Any, port: int, protocol: Protocol) -> Explanation:
+    def live_destinations(
+        self, settings: Settings, asked: ObjectName, asked_by: AskedBy | None = None
+    ) -> Destinations:
+        self.asked_by = asked_by
+        self.calls.append(f"live_destinations {asked.name or asked.address} {asked.port} {asked.protocol}")
+        found = self.file_resolve(self.loaded, VIP, 80, Protocol.TCP)
+        return Destinations(asked="default/web", destinations=(found,))
+
+    def file_destinations(
+        self,
+        loaded: Loaded,
+        asked: ObjectName,
+        settings: Settings | None = None,
+        asked_by: AskedBy | None = None,
+    ) -> Destinations:
+        return self.live_destinations(settings or Settings(), asked, asked_by)
+
+    def file_resolve(
+        self,
+        loaded: Loaded,
+        address: Any,
+        port: int,
+        protocol: Protocol,
+        settings: Settings | None = None,
+        asked_by: AskedBy | None = None,
+    ) -> Explanation:
+        self.asked_by = asked_by
         self.calls.append(f"file_resolve {address} {port} {protocol}")
         return Explanation(
             address=address,
@@ -232,6 +272,7 @@ class FakeFacade:
             protocol=protocol,
             outcome=Outcome.FORWARD,
             reason="a ClusterIP of Service default/web",
+            backends=self.frontend.backends,
             frontend=self.frontend,
             chain=self.chain,
             source_files=("a.yaml:12",),
@@ -255,11 +296,13 @@ class FakeFacade:
                 frontends=3,
                 files=1,
                 changes=2,
+                paths=("/etc/balancer/manifests",),
             ),
             policies=PolicyCount(in_force=2, not_in_force=1),
             counters=self.counters,
             problems=(WARNING,),
             stale_files=("b.yaml",),
+            stale_since={"b.yaml": datetime(2024, 5, 1, 12, tzinfo=UTC)},
             holder="pid 7 (balancer watch)",
         )
 

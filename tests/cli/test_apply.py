@@ -30,7 +30,7 @@ def test_nothing_to_do_says_in_sync(run, facade):
 def test_errors_exit_3_list_every_problem_and_leave_the_kernel_alone(run, facade):
     facade.loaded = loaded_of(ERROR, WARNING)
     result = run("apply", "dir", code=3)
-    assert facade.calls == ["compute dir"]
+    assert facade.calls == ["compute dir", "note_failure InvalidManifests"]
     assert "is not a port" in result.stderr
     assert "odd but fine" in result.stderr
     assert "balancer: error: 1 error in the manifests" in result.stderr
@@ -59,7 +59,7 @@ def test_allow_mass_delete_is_passed_on(run, facade):
 def test_an_empty_directory_removes_nothing_unless_told_to(run, facade):
     facade.loaded = loaded_of(files=0)
     assert "no manifests in dir" in run("apply", "dir", code=3).stderr
-    assert facade.calls == ["compute dir"]
+    assert facade.calls == ["compute dir", "note_failure InputError"]
     run("apply", "--allow-mass-delete", "dir", code=0)
 
 

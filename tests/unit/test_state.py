@@ -15,6 +15,7 @@ from balancer.desired.types import Action, Desired, FrontendKind, PolicyStatus, 
 from balancer.errors import Exit, HostError
 from balancer.model.policy import PolicyFrontend
 from balancer.model.problem import Origin, Problem, Severity
+from balancer.pod_names import PodName
 from balancer.views import LastPass, LivePolicy
 
 SERVICE = state.Label(FrontendKind.CLUSTER_IP, "Service d/web", "http", "a.yaml:3", "g")
@@ -45,6 +46,8 @@ KEPT = state.State(
     ),
     labels={"10.96.0.1:80/TCP": SERVICE, "10.96.0.2:80/TCP": REDIRECTED},
     nodes={"10.244.0.1": "n1"},
+    pods={"1858680e-b044-4fd5-9dd4-f137e30e2180": PodName("shop", "cart-1", {"ee3fc605": "app"})},
+    backend_pods={"10.244.0.1": "default/web-1"},
     policies=(POLICY,),
     problems=(
         Problem(
@@ -67,7 +70,7 @@ def test_no_file_yet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 3}', '{"version": 3, "sha256": ""}\n{}', "\0" * 4096, "\xff"]
+    "text", ["", "{", "[]", '{"version": 4}', '{"version": 4, "sha256": ""}\n{}', "\0" * 4096, "\xff"]
 )
 def test_damage_is_said_and_never_fatal(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"

@@ -34,3 +34,10 @@ def test_the_uid_finds_the_pods_cgroup() -> None:
     """The kubelet names a pod's cgroup after its uid."""
     (found,) = desired(pod("a", labels=SKIP)).skipped_pods
     assert (found.namespace, found.uid) == ("default", "uid-pod-default-a")
+
+
+def test_a_static_pod_is_found_by_the_hash_of_its_file() -> None:
+    """The kubelet names a static pod's cgroup after it, not after the uid of the API's copy."""
+    annotations = SKIP | {"kubernetes.io/config.mirror": "b1e89a2fcc688644de3eb95aee8025ce"}
+    (found,) = desired(pod("a", annotations=annotations)).skipped_pods
+    assert found.uid == "b1e89a2fcc688644de3eb95aee8025ce"

@@ -90,6 +90,36 @@ def test_endpoints_without_a_node_in_the_edge_mode() -> None:
     assert dropped(web, slices, node("n1"), under=EDGE) == {"10.244.2.5": "no_node"}
 
 
+def test_endpoints_of_a_service_without_a_node_port_in_the_edge_mode() -> None:
+    """Edge mode: nothing can stand for the endpoints, so none is a backend."""
+    assert dropped(service(), slice_(USED), node("n1"), under=EDGE) == {"10.244.1.5": "no_node_port"}
+
+
+ZONES = (endpoint("10.244.1.5", hint_zones="a"), endpoint("10.244.1.6", hint_zones="b"))
+NODES = (endpoint("10.244.1.5", hint_nodes="n1"), endpoint("10.244.1.6", hint_nodes="n2"))
+SAID = (
+    ((USED, endpoint("10.244.1.6", ready=False)), {}, "not ready"),
+    ((USED, endpoint("10.244.1.6", **ENDING)), {}, "terminating, and others are ready"),
+    (
+        (USED, endpoint("10.244.1.6", node="n2")),
+        {"internal": "Local"},
+        "on node n2, and internalTrafficPolicy Local takes those of n1 only",
+    ),
+    (ZONES, {}, "its hints are for zone b, this node is in a"),
+    (NODES, {}, "its hints are for node n2, this is n1"),
+)
+
+
+@pytest.mark.parametrize(("endpoints", "spec", "words"), SAID)
+def test_the_reason_in_words_and_its_place(endpoints, spec, words: str) -> None:  # type: ignore[no-untyped-def]
+    """Says what to look at: the node, the zone, the policy; and the line of the slice."""
+    known = cluster(service(**spec), slice_(*endpoints), node("n1", zone="a"))
+    frontend = at(compute(known, host(), Rules()), "10.96.0.10:80")
+    assert frontend is not None
+    (found,) = dropped_endpoints(known, host(), Rules(), frontend)
+    assert (found.words, found.origin) == (words, known.slices[0].meta.origin)
+
+
 def test_a_frontend_of_a_service_that_is_gone_has_nothing_to_say() -> None:
     """Objects may have changed since the frontend was made."""
     frontend = at(compute(cluster(service()), host(), Rules()), "10.96.0.10:80")
