@@ -18,6 +18,7 @@ from balancer.kernel.reasons import Reason
 from balancer.live import by_reason
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.plan.actual import Actual, read_actual
+from balancer.plan.counters import FIRST, NO_FRONTEND, RETIRED
 from balancer.plan.entries import INDEX, MapName
 from balancer.views import Attachment, Canary, CanaryResult, Check, Level, MapFill, PolicyCount, Status
 
@@ -39,6 +40,7 @@ def status(settings: Settings) -> Status:
         policies=PolicyCount(in_force=in_force, not_in_force=len(names.policies) - in_force),
         problems=problems,
         stale_files=names.stale_files,
+        stale_since=names.stale_since,
         holder=lock.holder(settings.bpffs),
     )
     if live is None:
@@ -107,10 +109,10 @@ def _fill(store: PinnedMaps, actual: Actual) -> tuple[MapFill, ...]:
         MapName.SLOTS: sum(len(backends) for backends in actual.blocks.values()),
         MapName.MEMBERS: len(actual.members),
         MapName.AFFINITY: len(store.dump(MapName.AFFINITY)),
-        MapName.COUNTERS: len(actual.frontends) + 1,
+        MapName.COUNTERS: len(actual.frontends) + FIRST,
         MapName.CGROUPS: len(actual.cgroups),
         MapName.OWNERS: len(actual.owners),
-        MapName.RATES: len(actual.frontends) + 1,
+        MapName.RATES: len(actual.frontends) + FIRST,
     }
     return tuple(
         MapFill(name=name, used=count, capacity=store.capacity(name)) for name, count in used.items()
@@ -118,8 +120,8 @@ def _fill(store: PinnedMaps, actual: Actual) -> tuple[MapFill, ...]:
 
 
 def _totals(store: PinnedMaps, actual: Actual) -> dict[str, int]:
-    """Decisions by reason over all frontends, and those that had none."""
-    indexes = [0, *(entry.counter for entry in actual.frontends.values())]
+    """Decisions by reason over all frontends, those that are gone included, and those that had none."""
+    indexes = [NO_FRONTEND, RETIRED, *(entry.counter for entry in actual.frontends.values())]
     totals = dict.fromkeys(Reason, 0)
     for raw in store.read(MapName.COUNTERS, [INDEX.pack(index) for index in indexes]):
         for reason, count in by_reason(raw).items():

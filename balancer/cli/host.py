@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from balancer.cli.options import example, from_option, output_option, with_settings
+from balancer.cli.options import SETTING_OPTIONS, example, from_option, option, output_option, with_settings
 from balancer.cli.sources import load_sources
-from balancer.cli.target import Target, parse_target
+from balancer.cli.target import Target, parse_pod, parse_target
 from balancer.errors import Exit
-from balancer.report import jsonable, text
+from balancer.explanation import AskedBy, ObjectName
+from balancer.report import explanations, jsonable, statuses, text
 from balancer.report.console import emit_json, emit_lines, emit_table, show_problems
-from balancer.views import Effect
+from balancer.views import Effect, Explanation
 
 if TYPE_CHECKING:
+    from balancer.cli.facade import Facade
     from balancer.config import Settings
-    from balancer.views import Status
+    from balancer.views import Destinations, Status
+
+_TYPED = ParameterSource.COMMANDLINE
 
 
 @click.command(
@@ -26,26 +34,41 @@ if TYPE_CHECKING:
         "balancer status", "balancer status -o json | jq '.maps[] | select(.used * 2 > .capacity)'"
     ),
 )
+@option("--all", "everything", is_flag=True, help="Show every problem, hook, map and counter.")
 @with_settings
 @output_option
 @click.pass_context
-def status(ctx: click.Context, *, settings: Settings, output: str) -> None:
-    """Show what the kernel really does: programs, hooks in effect, map fill, last pass, stale files, problems.
+def status(ctx: click.Context, *, everything: bool, settings: Settings, output: str) -> None:
+    """Show what the kernel really does, on one screen: whether it works, what to do next, and what is wrong.
 
     A canary, a connection from a child cgroup that is refused before there is a packet, proves that the
     programs run. Exits 0 if they are loaded, every hook is attached and the canary did not fail, else 6.
     """
     found: Status = ctx.obj().status(settings)
+    options = _given_options(ctx)
     if output == "json":
-        emit_json(jsonable.to_json(found))
+        emit_json(jsonable.status_json(found, options))
     else:
-        emit_lines(text.status_lines(found))
-        for table in text.status_tables(found):
-            emit_lines([""])
-            emit_table(table)
-        show_problems(found.problems, to_stdout=True)
+        _show_status(found, options, everything=everything)
     if found.effect is Effect.INEFFECTIVE:
         ctx.exit(Exit.HOST)
+
+
+def _show_status(found: Status, options: str, *, everything: bool) -> None:
+    width = shutil.get_terminal_size((80, 24)).columns
+    now = datetime.now(UTC)
+    emit_lines(statuses.status_lines(found, now=now, width=width, everything=everything, options=options))
+    for table in statuses.status_tables(found) if everything else statuses.faulty_hooks(found):
+        emit_lines([""])
+        emit_table(table)
+    if everything:
+        show_problems(found.problems, to_stdout=True)
+
+
+def _given_options(ctx: click.Context) -> str:
+    """The options that name this instance, as they were typed: what is next has to repeat them."""
+    given = [name for name in (*SETTING_OPTIONS, "config") if ctx.get_parameter_source(name) is _TYPED]
+    return "".join(f" --{name} {shlex.quote(str(ctx.params[name]))}" for name in given)
 
 
 @click.command(
@@ -53,27 +76,65 @@ def status(ctx: click.Context, *, settings: Settings, output: str) -> None:
     epilog=example(
         "balancer explain 10.96.0.10:53/udp",
         "balancer explain '[fd00:96::a]:443' --from /etc/balancer/manifests",
+        "balancer explain default/web:http --pod shop/cart-7d9f",
     ),
 )
 @click.argument("destination", callback=parse_target, metavar="ADDR:PORT[/PROTO]")
+@option("--pod", callback=parse_pod, metavar="NAMESPACE/NAME", help="Ask for a connection from this pod.")
+@option(
+    "--cgroup-of",
+    type=click.IntRange(min=1),
+    metavar="PID",
+    help="Ask for a connection from this process: its cgroup and network namespace.",
+)
 @from_option
 @with_settings
 @output_option
 @click.pass_context
 def explain(
-    ctx: click.Context, *, destination: Target, sources: tuple[Path, ...], settings: Settings, output: str
+    ctx: click.Context,
+    *,
+    destination: Target | ObjectName,
+    pod: AskedBy | None,
+    cgroup_of: int | None,
+    sources: tuple[Path, ...],
+    settings: Settings,
+    output: str,
 ) -> None:
-    """Say what a connection from this host to a destination gets, and which file and line say so."""
-    facade = ctx.obj()
-    asked = (destination.address, destination.port, destination.protocol)
-    if sources:
-        found = facade.file_resolve(load_sources(facade, sources, settings), *asked)
-    else:
-        found = facade.live_resolve(settings, *asked)
+    """Say what a connection from this host to a destination gets, why, and which file and line say so.
+
+    A Service's name (default/web, default/web:http, web.default.svc:80), a policy's (localredirectpolicy/dns)
+    or an address without a port lists all of its destinations.
+    """
+    if pod is not None and cgroup_of is not None:
+        raise click.UsageError("--pod and --cgroup-of exclude each other")
+    asked_by = AskedBy(pid=cgroup_of) if cgroup_of is not None else pod
+    found = _explained(ctx.obj(), destination, asked_by, sources, settings)
     if output == "json":
         emit_json(jsonable.to_json(found))
+    elif isinstance(found, Explanation):
+        emit_lines(explanations.explanation_lines(found))
     else:
-        emit_lines(text.explanation_lines(found))
+        emit_lines(explanations.destinations_lines(found))
+
+
+def _explained(
+    facade: Facade,
+    destination: Target | ObjectName,
+    asked_by: AskedBy | None,
+    sources: tuple[Path, ...],
+    settings: Settings,
+) -> Explanation | Destinations:
+    if isinstance(destination, ObjectName):
+        if not sources:
+            return facade.live_destinations(settings, destination, asked_by)
+        return facade.file_destinations(
+            load_sources(facade, sources, settings), destination, settings, asked_by
+        )
+    asked = (destination.address, destination.port, destination.protocol)
+    if not sources:
+        return facade.live_resolve(settings, *asked, asked_by)
+    return facade.file_resolve(load_sources(facade, sources, settings), *asked, settings, asked_by)
 
 
 @click.command(short_help="Check whether this host can run balancer.", epilog=example("balancer doctor"))

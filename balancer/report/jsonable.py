@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from balancer.desired.types import Backend, Desired, Frontend
 from balancer.model.problem import Problem
+from balancer.report.verdict import verdict
 from balancer.views import Status
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def to_json(value: object) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Status):
-        return {"effect": value.effect.value, **_fields_json(value)}
+        return status_json(value)
     if is_dataclass(value):
         return _fields_json(value)
     if isinstance(value, Mapping):
@@ -39,6 +40,13 @@ def to_json(value: object) -> Any:
     if isinstance(value, Sequence):
         return [to_json(item) for item in value]
     return str(value)
+
+
+def status_json(status: Status, options: str = "") -> dict[str, Any]:
+    """`options` are those of the command, to be repeated in what is next."""
+    found = verdict(status, options)
+    told = {"effect": status.effect.value, "verdict": found.words, "next": list(found.next)}
+    return {**told, **_fields_json(status)}
 
 
 def _fields_json(value: Any) -> dict[str, Any]:

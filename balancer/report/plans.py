@@ -10,6 +10,7 @@ from balancer.model.meta import IPAddress
 from balancer.plan.changes import destination
 from balancer.report.console import Table
 from balancer.report.jsonable import summary_json
+from balancer.report.words import plural as plural
 
 if TYPE_CHECKING:
     from balancer.plan.diff import Change, FrontendState, Plan
@@ -31,10 +32,6 @@ def backends_text(backends: Sequence[Backend]) -> str:
 def object_text(name: str, port_name: str) -> str:
     """The object, with the name of its port when it has one."""
     return f"{name} ({port_name})" if name and port_name else name or "-"
-
-
-def plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def desired_table(desired: Desired) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from balancer.errors import NotLoaded
+from balancer.explanation import AskedBy
 from balancer.views import Canary, CanaryResult, Level
 
 
@@ -36,28 +37,40 @@ def test_get_without_pinned_maps_exits_6(run, facade):
     assert run("get", "frontends", code=6).stderr.endswith("hint: run balancer apply\n")
 
 
-def test_status_text_says_everything_in_one_screen(run, facade):
-    out = run("status").stdout
+def test_status_text_begins_with_the_verdict_and_what_is_next(run, facade):
+    lines = run("status").stdout.splitlines()
+    assert lines[0] == "working with 1 stale file and 1 warning"
+    assert lines[1] == "next       balancer validate b.yaml"
+    assert len(lines) <= 24
+
+
+def test_status_all_has_everything(run, facade):
+    out = run("status", "--all").stdout
     for said in (
-        "loaded, build 3f2a",
-        "2 of 2 hooks",
-        "effect     effective: a child was answered",
-        "2024-05-01T12:00:00+00:00: converged",
-        "policies   2 in force, 1 not in force",
+        "build 3f2a",
+        "2 of 2 attached to /sys/fs/cgroup",
+        "a child was answered",
+        "2024-05-01 12:00:00 UTC, in 0.500 s",
+        "2 in force, 1 not: balancer get policies",
         "held by pid 7 (balancer watch)",
-        "stale      b.yaml",
+        "last good content in force since 2024-05-01 12:00 UTC (",
         "25.0 %",
         "odd but fine",
     ):
         assert said in out
 
 
+def test_what_is_next_repeats_the_options_that_were_typed(run, facade):
+    out = run("status", "--bpffs", "/sys/fs/bpf/a b", env={"BALANCER_NODE": "n7"}).stdout
+    assert "balancer validate --bpffs '/sys/fs/bpf/a b' b.yaml" in out
+
+
 def test_status_exits_6_when_a_hook_is_not_in_effect(run, facade):
     facade.healthy = False
-    out = run("status", code=6).stdout
-    assert "1 of 2 hooks" in out
-    assert "effect     INEFFECTIVE: not every hook is attached" in out
-    assert "replaced" in out
+    lines = run("status", code=6).stdout.splitlines()
+    assert lines[0] == "not effective: 1 hook is not attached (connect6): replaced"
+    assert lines[1] == "next       balancer apply /etc/balancer/manifests"
+    assert lines[-1].split() == ["connect6", "NO", "-", "-", "replaced"]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +84,11 @@ def test_status_calls_itself_effective_only_if_the_canary_worked(
     facade.canary = Canary(result=CanaryResult(result), note="as it went")
     value = valid_json(run("status", "-o", "json", code=code), "status")
     assert (value["effect"], value["canary"]) == (effect, {"result": result, "note": "as it went"})
-    assert f"effect     {effect.upper() if code else effect}: as it went" in run("status", code=code).stdout
+    words = {"failed": "not effective: ", "unverified": "working as far as can be told"}.get(
+        result, "working"
+    )
+    assert value["verdict"].startswith(words)
+    assert "as it went" in run("status", code=code).stdout
 
 
 def test_status_json_matches_its_schema(run, facade, valid_json):
@@ -97,10 +114,61 @@ def test_explain_reads_a_destination(run, facade, text, asked):
 
 @pytest.mark.parametrize(
     "text",
-    ["10.96.0.10", "fd00::a:443", "10.96.0.10:0", "10.96.0.10:65536", "10.96.0.10:80/sctp", "web:80", "[]:1"],
+    [
+        "fd00::a:443",
+        "web",
+        "a/b/c",
+        "default/web:80/sctp",
+        "10.96.0.10:0",
+        "10.96.0.10:65536",
+        "10.96.0.10:80/sctp",
+        "web:80",
+        "[]:1",
+    ],
 )
 def test_explain_refuses_what_is_no_destination(run, facade, text):
     assert "Invalid value for 'ADDR:PORT[/PROTO]'" in run("explain", text, code=2).stderr
+    assert facade.calls == []
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("default/web", "default/web  None"),
+        ("default/web:http", "default/web http None"),
+        ("default/dns:53/udp", "default/dns 53 UDP"),
+        ("web.default.svc:80", "default/web 80 None"),
+        ("web.default.svc.cluster.local", "default/web  None"),
+        ("localredirectpolicy/near", "LocalRedirectPolicy near  None"),
+        ("10.96.0.10", "10.96.0.10  None"),
+        ("[fd00::a]", "fd00::a  None"),
+    ],
+)
+def test_explain_takes_names_and_addresses_without_a_port(run, facade, valid_json, text, asked):
+    assert run("explain", text).stdout.startswith("10.96.0.10:80/TCP: forward\n")
+    assert facade.calls[0] == f"live_destinations {asked}"
+    assert len(valid_json(run("explain", text, "-o", "json"), "explain")["destinations"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "asked_by"),
+    [
+        (["--pod", "shop/cart"], AskedBy(pod=("shop", "cart"))),
+        (["--pod", "cart", "--from", "a"], AskedBy(pod=("default", "cart"))),
+        (["--cgroup-of", "4711"], AskedBy(pid=4711)),
+        ([], None),
+    ],
+)
+def test_explain_is_told_who_asks(run, facade, options, asked_by):
+    run("explain", "10.96.0.10:80", *options)
+    assert facade.asked_by == asked_by
+
+
+@pytest.mark.parametrize(
+    "options", [["--pod", "a/b/c"], ["--pod", ""], ["--cgroup-of", "0"], ["--pod", "a", "--cgroup-of", "1"]]
+)
+def test_explain_refuses_who_cannot_ask(run, facade, options):
+    run("explain", "10.96.0.10:80", *options, code=2)
     assert facade.calls == []
 
 
