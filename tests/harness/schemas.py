@@ -22,7 +22,12 @@ def _registry() -> Registry[Any]:
 
 def check(name: str, value: object) -> None:
     """Raise jsonschema.ValidationError unless `value` is what ``schemas/<name>.schema.json`` promises."""
+    _validator(name).validate(value)
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
     schema = json.loads((_SCHEMAS / f"{name}.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     formats = Draft202012Validator.FORMAT_CHECKER
-    Draft202012Validator(schema, registry=_registry(), format_checker=formats).validate(value)
+    return Draft202012Validator(schema, registry=_registry(), format_checker=formats)
