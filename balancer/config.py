@@ -7,6 +7,7 @@ effect; nothing here looks at the kernel.
 
 from __future__ import annotations
 
+import enum
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -33,17 +34,35 @@ DEFAULT_MAP_LIMIT = 1 << 20
 DEFAULT_AFFINITY_LIMIT = 1 << 17
 DEFAULT_CGROUP_LIMIT = 1 << 16
 
+DEFAULT_SERIES_LIMIT = 5000
+
 DEFAULT_MAP_LIMITS: Mapping[str, int] = {
     MapName.ADDRESSES.value: DEFAULT_MAP_LIMIT,
     MapName.FRONTENDS.value: DEFAULT_MAP_LIMIT,
     MapName.SLOTS.value: DEFAULT_MAP_LIMIT,
     MapName.MEMBERS.value: DEFAULT_MAP_LIMIT,
     MapName.AFFINITY.value: DEFAULT_AFFINITY_LIMIT,
-    MapName.COUNTERS.value: DEFAULT_MAP_LIMIT + 1,  # one for what has no frontend
+    MapName.COUNTERS.value: DEFAULT_MAP_LIMIT + 2,  # what has no frontend, and what had one
     MapName.CGROUPS.value: DEFAULT_CGROUP_LIMIT,
     MapName.OWNERS.value: DEFAULT_CGROUP_LIMIT,
-    MapName.RATES.value: DEFAULT_MAP_LIMIT + 1,
+    MapName.RATES.value: DEFAULT_MAP_LIMIT + 2,
 }
+
+
+class LogFormat(enum.StrEnum):
+    """TEXT: a line for people. JSON: an object a line, as schemas/log.schema.json describes."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(enum.StrEnum):
+    """The least that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 def default_node() -> str:
@@ -65,6 +84,9 @@ class Settings:
     `poll`: `watch` lists the directory every second where the file system reports no events (NFS).
     `close_stale_tcp`: TCP connections, too, are ended when their backend goes; connected UDP sockets always are.
     `lock_timeout_seconds`: how long to wait for another reconciler on the same maps.
+    `log_format`, `log_level`: how and what `watch` logs.
+    `metrics_listen`, `http_listen`: "ADDRESS:PORT" where `watch` answers with metrics, and with the status page;
+    "" for nowhere. `series_limit`: the most series of metrics about single frontends.
     """
 
     node: str = field(default_factory=default_node)
@@ -78,6 +100,11 @@ class Settings:
     poll: bool = False
     close_stale_tcp: bool = False
     lock_timeout_seconds: float = 30.0
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: LogLevel = LogLevel.INFO
+    metrics_listen: str = ""
+    http_listen: str = ""
+    series_limit: int = DEFAULT_SERIES_LIMIT
 
 
 def load_settings(config: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
@@ -238,6 +265,12 @@ def _convert(document: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("cgroup", "bpffs", "state"):
         if key in values:
             values[key] = Path(values[key])
+    if "log_format" in values:
+        values["log_format"] = LogFormat(values["log_format"])
+    if "log_level" in values:
+        values["log_level"] = LogLevel(values["log_level"])
+    if "series_limit" in values:
+        values["series_limit"] = int(values["series_limit"])
     values["map_limits"] = {**DEFAULT_MAP_LIMITS, **values.get("map_limits", {})}
     values["rules"] = Rules(**rules)
     return values

@@ -39,8 +39,9 @@ class Snapshot:
     not what is in force; `restored` are those of them that have not been good since the agent started.
 
     `problems` are those of stale files and of paths. `complete` is false while some path has never shown
-    a manifest: then what it holds is unknown, and a pass would remove what it may ask for. `changed`
-    names the files that are new, different or gone since the snapshot before.
+    the content of a manifest: then what it holds is unknown, and a pass would remove what it may ask for.
+    `changed` names the files that are new, different or gone since the snapshot before, `parsed` counts those
+    that were taken apart for it.
     """
 
     files: tuple[FileObjects, ...]
@@ -49,6 +50,7 @@ class Snapshot:
     problems: tuple[Problem, ...]
     complete: bool
     changed: tuple[str, ...]
+    parsed: int = 0
 
 
 class Kept(Protocol):
@@ -91,6 +93,7 @@ class LastGood:
         self._saved: dict[Key, str] = {}
         self._unsaved: dict[Key, Content] = {}
         self._save_all = False
+        self._parsed = 0
 
     def restore(self, paths: Sequence[Path]) -> None:
         """Begin with what was in force when the agent last ran. Raises HostError, then begins with nothing;
@@ -113,6 +116,7 @@ class LastGood:
         before = dict(self._digests)
         problems: list[Problem] = []
         self._held = set()
+        self._parsed = 0
         for path in paths:
             self._visit(path, problems)
         self._save_all = False
@@ -175,9 +179,15 @@ class LastGood:
 
     def _hold(self, path: Path, why: str, problems: list[Problem]) -> None:
         self._held.add(path)
-        result = _IN_FORCE if path in self._listings else _NOT_YET
-        way_out = _WAY_OUT if path in self._listings and why is _EMPTY_PATH else ""
+        known = self._is_known(path)
+        result = _IN_FORCE if known else _NOT_YET
+        way_out = _WAY_OUT if known and why is _EMPTY_PATH else ""
         problems.append(_problem(path, f"{why}: {result}{way_out}"))
+
+    def _is_known(self, path: Path) -> bool:
+        """Whether the content of any file of the path was seen, in this run or in the one before."""
+        files = self._listings.get(path, ())
+        return any(file in self._digests or file in self._restored for file in files)
 
     def _look(self, path: Path, file: Path) -> bool:
         """Reads the file; takes it apart if its content is new. False if it is gone."""
@@ -204,6 +214,7 @@ class LastGood:
         return True
 
     def _objects(self, file: Path, raw: bytes) -> FileObjects:
+        self._parsed += 1
         try:
             content = self._parse(str(file), raw)
         except Exception as error:  # noqa: BLE001 - a fault of the reader may cost a file, never the agent
@@ -263,8 +274,9 @@ class LastGood:
             stale=tuple(sorted(map(str, stale))),
             restored=restored,
             problems=tuple(problems),
-            complete=all(path in self._listings for path in paths),
+            complete=all(map(self._is_known, paths)),
             changed=tuple(sorted(map(str, changed))),
+            parsed=self._parsed,
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from balancer import agent, state
 from balancer.agent import Agent
 from balancer.config import Settings
-from balancer.desired.types import Desired
+from balancer.desired.types import Desired, Frontend
 from balancer.lastgood import LastGood
 from balancer.lastgood_file import LastGoodFile
 from balancer.manifests import FileObjects, Manifests, scan
@@ -106,13 +106,6 @@ class Kernel:
         )
 
 
-def compute(files: Sequence[FileObjects] | None, _paths: Sequence[Path], _settings: Settings) -> Loaded:
-    assert files is not None
-    problems = tuple(problem for file in files for problem in file.problems)
-    manifests = Manifests(cluster=Cluster(), problems=problems, files=tuple(files), ignored={})
-    return Loaded(manifests=manifests, desired=Desired(), problems=problems)
-
-
 class Script(Inbox):
     """Instead of waiting it does the next step of a test and returns its wake-up; STOP after the last."""
 
@@ -144,6 +137,8 @@ class Stage:
         )
         self.log = log
         self.rewatch = lambda: None
+        self.ticks = lambda: 0.0
+        self.frontends: tuple[Frontend, ...] = ()
         self.alive_seconds: float | None = None
         self.told: list[str] = []
         self.read = Path.read_bytes
@@ -174,24 +169,34 @@ class Stage:
     def kept(self) -> LastGoodFile:
         return LastGoodFile(state.last_good_path(self.settings.state))
 
+    def compute(
+        self, files: Sequence[FileObjects] | None, _paths: Sequence[Path], _settings: Settings
+    ) -> Loaded:
+        assert files is not None
+        problems = tuple(problem for file in files for problem in file.problems)
+        manifests = Manifests(cluster=Cluster(), problems=problems, files=tuple(files), ignored={})
+        return Loaded(manifests=manifests, desired=Desired(frontends=self.frontends), problems=problems)
+
     def files(self) -> LastGood:
         return LastGood(scan=scan, read=lambda path: self.read(path), parse=self.reader, kept=self.kept)
 
     def run(self) -> None:
         world = agent.World(
-            compute=compute,
+            compute=self.compute,
             reconciler=self.kernel.reconciler,
             rewatch=lambda: self.rewatch(),
             note=partial(state.note, self.settings.state),
             clock=lambda: NOW,
+            ticks=lambda: self.ticks(),
             notify=self.told.append,
             alive_seconds=self.alive_seconds,
         )
-        Agent(
+        self.agent = Agent(
             paths=self.paths,
             settings=self.settings,
             files=self.files(),
             inbox=self.script,
             world=world,
             log=self.log,
-        ).run()
+        )
+        self.agent.run()

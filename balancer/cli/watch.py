@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from balancer.cli.options import example, option, paths_argument, with_settings
+from balancer.config import LogFormat, LogLevel, Settings
+from balancer.errors import BalancerError
 
 if TYPE_CHECKING:
-    from balancer.config import Settings
+    import logging
+
+    from balancer.agent import Agent
+    from balancer.cli.facade import Facade
+    from balancer.lastgood import LastGood
+    from balancer.manifests.watch import Inbox, Watcher
+
+LISTEN = "ADDR:PORT"
 
 
 @click.command(
     short_help="Keep the kernel in line with a directory.",
     epilog=example(
-        "balancer watch /etc/balancer/manifests", "balancer watch --poll --debounce 1 /mnt/nfs/manifests"
+        "balancer watch /etc/balancer/manifests",
+        "balancer watch --poll --debounce 1 /mnt/nfs/manifests",
+        "balancer watch --metrics-listen :9464 --http-listen :8080 /etc/balancer/manifests",
     ),
 )
 @paths_argument
 @option(
     "--debounce",
+    "debounce_seconds",
     type=click.FloatRange(min=0, max=60),
     metavar="SECONDS",
     help="How long files must be quiet before they are read.  [default: 0.1]",
@@ -39,40 +51,67 @@ if TYPE_CHECKING:
     default=None,
     help="List the directory every second (NFS and others without events).",
 )
+@option(
+    "--log-format",
+    type=click.Choice(LogFormat, case_sensitive=False),
+    help="A line of text or a JSON object for each message.  [default: text]",
+)
+@option(
+    "--log-level",
+    type=click.Choice(LogLevel, case_sensitive=False),
+    help="The least to log; debug adds passes with nothing to do.  [default: info]",
+)
+@option(
+    "--metrics-listen",
+    metavar=LISTEN,
+    help="Serve /metrics, /healthz and /readyz here; loopback if only :PORT is given.",
+)
+@option("--http-listen", metavar=LISTEN, help="Serve the status page here, and the same three.")
+@option(
+    "--series-limit",
+    type=click.IntRange(min=0),
+    metavar="COUNT",
+    help="The most series of metrics about single frontends.  [default: 5000]",
+)
 @with_settings
 @click.pass_context
-def watch(
-    ctx: click.Context,
-    *,
-    paths: tuple[Path, ...],
-    debounce: float | None,
-    poll: bool | None,
-    settings: Settings,
-) -> None:
+def watch(ctx: click.Context, /, *, paths: tuple[Path, ...], settings: Settings, **given: object) -> None:
     """Keep the kernel in line with a directory, from the first pass until SIGTERM or Ctrl-C.
 
     A file with errors keeps the objects it had before, a directory that is missing or empty removes
     nothing; both come back from the state file after a reboot. SIGHUP looks at every file again.
     Services stay in force when the agent ends.
     """
-    from balancer.agent import Agent, World, signals
-    from balancer.lastgood import LastGood
-    from balancer.lastgood_file import LastGoodFile
-    from balancer.manifests import scan
-    from balancer.manifests.files import read_bytes
-    from balancer.manifests.limits import DEFAULT_LIMITS
-    from balancer.manifests.patience import Patience
-    from balancer.manifests.reader import read_bytes_as
-    from balancer.manifests.watch import Inbox, Wake, Watcher
-    from balancer.notify import notifier, watchdog_seconds
-    from balancer.state import last_good_path, note
+    from balancer.cli.log import log_faults_of_threads, log_to
 
-    settings = replace(
-        settings,
-        debounce_seconds=settings.debounce_seconds if debounce is None else debounce,
-        poll=settings.poll if poll is None else poll,
+    settings = _overridden(settings, given)
+    log = log_to(sys.stderr, form=settings.log_format, level=settings.log_level, environment=os.environ)
+    log_faults_of_threads(log)  # before anything may want to say something
+    try:
+        _run(paths, settings, log, ctx.obj())
+    except BalancerError as error:
+        if settings.log_format is LogFormat.TEXT:
+            raise
+        from balancer.agent.journal import fatal
+
+        fatal(log, error)  # whoever reads JSON reads nothing else
+        ctx.exit(error.exit_code)
+
+
+def _overridden(settings: Settings, given: dict[str, Any]) -> Settings:
+    """With the options that are given on top."""
+    names = {item.name for item in fields(Settings)}
+    return replace(
+        settings, **{name: value for name, value in given.items() if name in names and value is not None}
     )
-    log = _log()  # before anything may want to say something
+
+
+def _run(paths: tuple[Path, ...], settings: Settings, log: logging.Logger, facade: Facade) -> None:
+    """Watches, serves and runs passes until a signal ends it."""
+    from balancer.agent import signals
+    from balancer.cli.listeners import listening
+    from balancer.manifests.watch import Inbox, Wake, Watcher
+
     inbox = Inbox(clock=time.monotonic, quiet_seconds=settings.debounce_seconds)
     watcher = Watcher(
         paths,
@@ -80,45 +119,61 @@ def watch(
         poll=settings.poll,
         quiet_seconds=settings.debounce_seconds,
     )
-    patience = Patience(
-        scan=scan,
-        read=watcher.whole(lambda path: read_bytes(path, DEFAULT_LIMITS)),
-        bustle=watcher,
-        clock=time.monotonic,
-    )
-    facade = ctx.obj()
-    files = LastGood(
-        scan=patience.scan,
-        read=patience.read,
-        parse=read_bytes_as,
-        kept=LastGoodFile(last_good_path(settings.state)),
-    )
+    agent = _agent(paths, settings, log, facade, inbox, watcher)
+    with ExitStack() as stack:
+        stack.enter_context(signals(inbox))
+        stack.enter_context(listening(settings, agent, facade, log))
+        stack.callback(watcher.stop)
+        watcher.start()
+        agent.run()
+
+
+def _agent(
+    paths: tuple[Path, ...],
+    settings: Settings,
+    log: logging.Logger,
+    facade: Facade,
+    inbox: Inbox,
+    watcher: Watcher,
+) -> Agent:
+    from balancer.agent import Agent, World
+    from balancer.notify import notifier, watchdog_seconds
+    from balancer.state import note
+
     world = World(
         compute=facade.compute,
         reconciler=facade.Reconciler,
         rewatch=watcher.refresh,
         note=partial(note, settings.state),
         clock=lambda: datetime.now(UTC),
+        ticks=time.monotonic,
         notify=notifier(os.environ),
         alive_seconds=watchdog_seconds(os.environ, os.getpid()),
     )
-    agent = Agent(paths=paths, settings=settings, files=files, inbox=inbox, world=world, log=log)
-    with signals(inbox):
-        watcher.start()
-        try:
-            agent.run()
-        finally:
-            watcher.stop()
+    files = _files(settings, watcher)
+    return Agent(paths=paths, settings=settings, files=files, inbox=inbox, world=world, log=log)
 
 
-def _log() -> logging.Logger:
-    """One line a message, to stderr, with the time in UTC."""
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
-    log = logging.getLogger("balancer")
-    log.handlers = [handler]
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    return log
+def _files(settings: Settings, watcher: Watcher) -> LastGood:
+    """The files as they are in force, read when nobody writes to them."""
+    from balancer.lastgood import LastGood
+    from balancer.lastgood_file import LastGoodFile
+    from balancer.manifests import scan
+    from balancer.manifests.files import read_bytes
+    from balancer.manifests.limits import DEFAULT_LIMITS
+    from balancer.manifests.patience import Patience
+    from balancer.manifests.reader import read_bytes_as
+    from balancer.state import last_good_path
+
+    patience = Patience(
+        scan=scan,
+        read=watcher.whole(lambda path: read_bytes(path, DEFAULT_LIMITS)),
+        bustle=watcher,
+        clock=time.monotonic,
+    )
+    return LastGood(
+        scan=patience.scan,
+        read=patience.read,
+        parse=read_bytes_as,
+        kept=LastGoodFile(last_good_path(settings.state)),
+    )

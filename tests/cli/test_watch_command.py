@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
 import pytest
+from harness import schemas
 
+from balancer.config import LogFormat, LogLevel
 from balancer.errors import HostUnfit
 from balancer.manifests import merge
 from balancer.views import Loaded
@@ -89,6 +93,65 @@ def test_the_debounce_option_wins(run, facade, manifests):
     facade.after_apply = lambda _count: stop()
     run("watch", "--debounce", "0.7", "manifests")
     assert facade.settings.debounce_seconds == 0.7
+
+
+def test_json_is_all_there_is_on_the_stream(run, facade, manifests):
+    write(manifests, "web")
+    write(manifests, "bad", "kind: Service\n")
+    facade.after_apply = lambda _count: stop()
+    result = run("watch", "--log-format", "json", "--log-level", "info", "manifests")
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    for line in lines:
+        schemas.check("log", line)
+    assert {line["event"] for line in lines} == {"problem", "pass"}
+
+
+@pytest.mark.parametrize("source", ["option", "variable", "file"])
+def test_how_it_logs_and_listens_comes_from_all_three(run, facade, manifests, source):
+    write(manifests, "web")
+    facade.after_apply = lambda _count: stop()
+    given = {"log-format": "json", "log-level": "warning", "http-listen": "127.0.0.1:0", "series-limit": "7"}
+    options = [f"--{name}={value}" for name, value in given.items()] if source == "option" else []
+    env = {f"BALANCER_{name}".upper().replace("-", "_"): value for name, value in given.items()}
+    if source == "file":
+        text = "".join(f"{name.replace('-', '_')}: {value}\n" for name, value in given.items())
+        Path("config.yaml").write_text(text)
+        options = ["--config", "config.yaml"]
+    run("watch", *options, "manifests", env=env if source == "variable" else {})
+    settings = facade.settings
+    assert (settings.log_format, settings.log_level) == (LogFormat.JSON, LogLevel.WARNING)
+    assert (settings.http_listen, settings.metrics_listen, settings.series_limit) == ("127.0.0.1:0", "", 7)
+
+
+@pytest.mark.parametrize("name", ["metrics-listen", "http-listen"])
+@pytest.mark.parametrize("address", ["host.example:80", "10.0.0.1", ":70000", "::1:80"])
+def test_an_address_that_is_none_is_wrong_usage_before_anything_is_done(
+    run, facade, manifests, name, address
+):
+    write(manifests, "web")
+    result = run("watch", f"--{name}", address, "manifests", code=2)
+    assert f"--{name}: " in result.stderr
+    assert facade.calls == []
+
+
+def test_an_address_in_use_exits_6_before_anything_is_done(run, facade, manifests):
+    write(manifests, "web")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = run("watch", "--metrics-listen", address, "manifests", code=6)
+    assert f"cannot listen on {address}: Address already in use\nhint: " in result.stderr
+    assert facade.calls == []
+
+
+def test_in_json_the_error_it_ends_with_is_a_line_too(run, facade, manifests):
+    write(manifests, "web")
+    facade.failure = HostUnfit("no cgroup2 is mounted", hint="mount one")
+    result = run("watch", "--log-format", "json", "manifests", code=6)
+    [line] = [json.loads(line) for line in result.stderr.splitlines()]
+    schemas.check("log", line)
+    assert (line["event"], line["kind"], line["hint"]) == ("fatal", "HostUnfit", "mount one")
 
 
 def test_a_host_that_cannot_run_it_exits_6(run, facade, manifests):

@@ -43,7 +43,7 @@ def verify(*units: Path) -> tuple[int, str]:
 
 
 def test_there_are_units() -> None:
-    assert len(FILES) == 10
+    assert len(FILES) == 12
 
 
 @pytest.mark.parametrize("name", [path.name.replace("@.", "@edge.") for path in FILES])

@@ -12,6 +12,7 @@ from watch_world import CHANGED, NOW, Stage
 
 from balancer import state
 from balancer.agent import signals
+from balancer.agent.loop import WAITING
 from balancer.errors import BrakeEngaged, HostUnfit, KernelCallFailed
 from balancer.manifests.watch import Inbox, Wake
 from balancer.model.problem import Origin, Problem, Severity
@@ -166,8 +167,10 @@ def test_one_line_a_pass_says_what_changed(world, caplog):
     world.run()
     path = world.directory / "b.yaml"
     assert logged(caplog) == [
-        "start: 0 added, 0 changed, 1 deleted in 0.010 s; 0 frontends from 2 files",
-        f"change of {path}: 0 added, 0 changed, 1 deleted in 0.010 s; 0 frontends from 2 files",
+        "start: 0 added, 0 changed, 1 deleted in 0.010 s; deleted 10.0.0.1:1/TCP; "
+        "0 frontends from 2 files, 2 read",
+        f"change of {path}: 0 added, 0 changed, 1 deleted in 0.010 s; deleted 10.0.0.1:1/TCP; "
+        "0 frontends from 2 files, 1 read",
     ]
 
 
@@ -294,6 +297,64 @@ def test_a_state_file_that_cannot_be_written_is_a_problem_and_no_failure(world, 
     assert len([line for line in warnings if "cannot write the last good content" in line]) == 1
     assert any(line.startswith("solved:") for line in logged(caplog))
     assert len(world.kept.load()) == 2
+
+
+def standings(world, *steps) -> list[tuple[bool, bool, str]]:
+    """How the agent stands after each step, from the first pass on."""
+    seen = []
+    for step in (*steps, None):
+        note = lambda: seen.append(world.agent.standing)  # noqa: E731
+        world.then((lambda step=step, note=note: (note(), step and step())), Wake.TIMER)
+    world.run()
+    return [(item.ready, item.converged, item.reason) for item in seen]
+
+
+def test_it_stands_well_while_passes_converge_and_says_what_is_stale(world):
+    assert standings(world, lambda: world.write("a.yaml", "bad a2")) == [
+        (True, True, ""),
+        (True, True, "1 stale file"),
+    ]
+
+
+def test_it_stays_ready_while_passes_fail(world):
+    assert standings(
+        world, lambda: world.kernel.errors.append(BrakeEngaged("refused", hint="allow it")), None
+    ) == [
+        (True, True, ""),
+        (True, False, "pass failed: refused (hint: allow it)"),
+        (True, True, ""),
+    ]
+
+
+def test_it_is_not_ready_before_a_pass_is_in_force(world):
+    world.kernel.errors = [BrakeEngaged("refused")]
+    assert standings(world) == [(False, False, "pass failed: refused")]
+
+
+def test_it_is_not_ready_while_it_waits_for_a_path(world):
+    world.remove()
+    assert standings(world, lambda: world.write("a.yaml", "a1")) == [
+        (False, False, WAITING),
+        (True, True, ""),
+    ]
+
+
+def test_waiting_is_no_failed_pass(world):
+    """Metrics count passes that failed; an empty directory at the start is none."""
+    world.remove()
+    world.then(None, Wake.TIMER)
+    world.kernel.errors = [BrakeEngaged("refused")]
+    world.then(lambda: world.write("a.yaml", "a1"))
+    world.run()
+    kept, _ = state.load(world.settings.state)
+    assert dict(kept.tally.passes) == {"failed": 1}
+
+
+def test_the_time_of_reading_is_a_stage(world):
+    ticks = iter(range(0, 100, 3))
+    world.ticks = lambda: float(next(ticks))
+    world.run()
+    assert world.kernel.loaded[0].stages == {"read": 3.0}
 
 
 def words(world) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from balancer.config import ALIASES, DEFAULT_MAP_LIMITS, SCHEMA, Settings, load_settings
+from balancer.config import ALIASES, DEFAULT_MAP_LIMITS, SCHEMA, LogFormat, LogLevel, Settings, load_settings
 from balancer.desired.types import Rules, ServiceRedirect
 from balancer.errors import ConfigError, Exit
 from balancer.manifests.resources import schema_dir
@@ -50,6 +50,7 @@ def test_every_setting_can_be_in_the_file(config):
         "local_policy_applies_to_all_access: true\nexternal_ip_cidrs: [192.0.2.0/24]\n"
         "node_port_cidrs: ['fd00::/8']\nmap_limits: {frontends: 100}\ndebounce_seconds: 0.5\n"
         "resync_seconds: 30\npoll: true\nlock_timeout_seconds: 1\nredirect_qos_limit: 250\n"
+        "log_format: json\nlog_level: debug\nmetrics_listen: ':9464'\nhttp_listen: '[::1]:80'\nseries_limit: 9\n"
     )
     assert load_settings(path) == Settings(
         node="n1",
@@ -68,6 +69,11 @@ def test_every_setting_can_be_in_the_file(config):
         resync_seconds=30,
         poll=True,
         lock_timeout_seconds=1,
+        log_format=LogFormat.JSON,
+        log_level=LogLevel.DEBUG,
+        metrics_listen=":9464",
+        http_listen="[::1]:80",
+        series_limit=9,
     )
 
 
@@ -164,3 +170,9 @@ def test_a_file_that_is_no_text_is_refused(config, content, said):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read the config file .*: No such file"):
         load_settings(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("value", ["9464", "127.0.0.1", "::1:9464", "[::1]", "a:b", "127.0.0.1:123456"])
+def test_an_address_to_listen_at_needs_a_port(config, value):
+    with pytest.raises(ConfigError, match=r"\$\.http_listen: .* does not match"):
+        load_settings(config(f"http_listen: '{value}'\n"))

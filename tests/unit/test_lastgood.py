@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+from pathlib import Path
 
 import pytest
 from watch_world import Stage, contents
@@ -222,3 +224,33 @@ def test_files_that_vanish_between_listing_and_reading_remove_nothing(stage):
     snapshot = files.refresh(stage.paths)
     assert contents(snapshot.files) == BOTH
     assert snapshot.stale == (str(stage.directory),)
+
+
+def busy(path):
+    raise OSError(errno.ETXTBSY, "it is being written to")
+
+
+def test_a_path_whose_only_file_is_being_written_at_the_start_is_waited_for(stage):
+    """What it holds is as unknown as with no file at all, and may be in the maps from an earlier run."""
+    (stage.directory / "b.yaml").unlink()
+    stage.read = busy
+    stage.then(lambda: setattr(stage, "read", Path.read_bytes))
+    stage.run()
+    assert stage.kernel.passes == [{"a.yaml": "a1"}]
+    assert stage.script.waits == [60, 60]
+
+
+def test_what_was_in_force_before_is_not_waited_for(restarted):
+    restarted.read = busy
+    restarted.run()
+    assert restarted.kernel.passes == [BOTH]
+
+
+def test_a_file_that_goes_before_it_was_ever_read_leaves_nothing_known(stage):
+    files = stage.files()
+    stage.read = busy
+    assert not files.refresh(stage.paths).complete
+    stage.empty()
+    snapshot = files.refresh(stage.paths)
+    assert not snapshot.complete
+    assert "nothing is changed until it is there" in snapshot.problems[0].message

@@ -9,52 +9,33 @@ service manager are arguments.
 from __future__ import annotations
 
 import logging
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from balancer import notify
-from balancer.errors import BalancerError, HostError, HostUnfit
-from balancer.lastgood import LastGood, Snapshot, shorten
+from balancer.agent.journal import Done, Journal, with_hint
+from balancer.agent.standing import Standing
+from balancer.errors import HostError, HostUnfit
 from balancer.manifests.watch import Inbox, Wake
 from balancer.model.problem import Origin, Problem, Severity
-from balancer.model.render import render_problem
-from balancer.report.console import clean
-from balancer.report.plans import pass_line, plural
+from balancer.report.plans import plural
+from balancer.tally import Stage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from balancer.config import Settings
+    from balancer.desired.types import Frontend
+    from balancer.lastgood import LastGood, Snapshot
     from balancer.manifests import FileObjects
     from balancer.views import Loaded, PassResult
 
 FIRST_BACK_OFF_SECONDS = 1.0
 LONGEST_BACK_OFF_SECONDS = 30.0
 WAITING = "nothing done: waiting for a path that has never shown a manifest"
-
-
-class Once:
-    """Logs each problem when it appears and when it is gone, and not in between."""
-
-    def __init__(self, log: logging.Logger) -> None:
-        self._log = log
-        self._known: dict[str, None] = {}
-
-    def report(self, problems: Sequence[Problem]) -> None:
-        now = {clean(render_problem(problem)).partition("\n")[0]: problem for problem in problems}
-        for line, problem in now.items():
-            if line not in self._known:
-                self._log.log(logging.ERROR if problem.is_error else logging.WARNING, "%s", line)
-        for line in self._known:
-            if line not in now:
-                self._log.info("solved: %s", line)
-        self._known = dict.fromkeys(now)
 
 
 class OnePass(Protocol):
@@ -67,7 +48,13 @@ class Note(Protocol):
     """Tells `balancer status` what a pass that was not done could not: `balancer.state.note`."""
 
     def __call__(
-        self, *, problems: Sequence[Problem], stale_files: Sequence[str], failure: str, time: datetime
+        self,
+        *,
+        problems: Sequence[Problem],
+        stale_files: Sequence[str],
+        failure: str,
+        time: datetime,
+        counted: bool,
     ) -> None: ...
 
 
@@ -75,7 +62,8 @@ class Note(Protocol):
 class World:
     """Everything outside of the loop. `compute` works the files out, `reconciler` opens the kernel for one
     pass and holds the lock meanwhile, `rewatch` follows links and directories that moved. `clock` is in
-    UTC. `notify` speaks to the service manager, which wants a sign of life every `alive_seconds`.
+    UTC, `ticks` counts seconds. `notify` speaks to the service manager, which wants a sign of life every
+    `alive_seconds`.
     """
 
     compute: Callable[[Sequence[FileObjects] | None, Sequence[Path], Settings], Loaded]
@@ -83,12 +71,15 @@ class World:
     rewatch: Callable[[], None]
     note: Note
     clock: Callable[[], datetime]
+    ticks: Callable[[], float]
     notify: Callable[[str], None]
     alive_seconds: float | None = None
 
 
 class Agent:
-    """Runs passes until it is told to stop."""
+    """Runs passes until it is told to stop. `standing`, and `busy` while it looks at the files or makes a pass,
+    may be read from any thread.
+    """
 
     def __init__(
         self,
@@ -100,17 +91,19 @@ class Agent:
         world: World,
         log: logging.Logger,
     ) -> None:
+        self.standing = Standing()
+        self.busy = False
         self._paths = tuple(paths)
         self._settings = settings
         self._files = files
         self._inbox = inbox
         self._world = world
-        self._log = log
-        self._problems = Once(log)
+        self._journal = Journal(log)
         self._applied: Snapshot | None = None
+        self._frontends: Sequence[Frontend] = ()
+        self._changed: tuple[str, ...] = ()
         self._after_pass: tuple[Problem, ...] = ()
         self._failures = 0
-        self._last_error = ""
 
     def run(self) -> None:
         """Returns after STOP. Raises only HostUnfit, and only for the first pass: this host cannot run it."""
@@ -120,7 +113,9 @@ class Agent:
             was_ready = self._applied is not None
             if was_ready and wake is Wake.RELOAD:
                 self._world.notify(notify.reloading())
+            self.busy = True
             self._attempt(wake)
+            self.busy = False
             if self._applied and (wake is Wake.RELOAD or not was_ready):  # once in force, and after a reload
                 self._world.notify(notify.READY)
             wake = self._wait()
@@ -130,7 +125,7 @@ class Agent:
         try:
             self._files.restore(self._paths)
         except (HostError, OSError) as error:
-            self._log.error("cannot restore what was in force before: %s", _with_hint(error))
+            self._journal.restore_failed(error)
 
     def _wait(self) -> Wake:
         """The next wake-up; meanwhile the service manager is told that the agent is alive."""
@@ -155,11 +150,17 @@ class Agent:
         except Exception as error:  # whatever it is, the loop must be there when it is over
             if wake is Wake.START and isinstance(error, HostUnfit):
                 raise
-            self._failed(error)
+            self._failures = min(self._failures + 1, 32)
+            failed = f"pass failed: {self._journal.failed(error, self._failures)}"
+            self._stand(converged=False, reason=failed)
+            self._world.notify(notify.status(failed))
             return
-        if self._failures:
-            self._log.info("working again, failed passes before: %d", self._failures)
-        self._failures, self._last_error = 0, ""
+        self._journal.succeeded(self._failures)
+        self._failures = 0
+
+    def _stand(self, *, converged: bool, reason: str) -> None:
+        ready, attempts = self._applied is not None, self.standing.attempts + 1
+        self.standing = Standing(converged=converged, ready=ready, reason=reason, attempts=attempts)
 
     def _rewatch(self) -> tuple[Problem, ...]:
         """Whatever goes wrong with watching, files are still read, at every resync."""
@@ -167,43 +168,46 @@ class Agent:
             self._world.rewatch()
         except Exception as error:  # noqa: BLE001 - a fault of watching must not end reading
             seldom = f"changes are only seen every {self._settings.resync_seconds:g} s"
-            return (self._problem(f"{seldom}: {_with_hint(error)}"),)
+            return (self._problem(f"{seldom}: {with_hint(error)}"),)
         return ()
-
-    def _failed(self, error: Exception) -> None:
-        """Says so once for as long as the same error comes back."""
-        self._failures = min(self._failures + 1, 32)
-        text = _with_hint(error)
-        self._world.notify(notify.status(f"pass failed: {text}"))
-        if text != self._last_error:
-            expected = isinstance(error, BalancerError | OSError)
-            self._log.error("pass failed: %s", text, exc_info=None if expected else error)
-        self._last_error = text
 
     def _look(self, wake: Wake, unwatched: tuple[Problem, ...]) -> None:
         """One look at the files, and a pass if one is due."""
+        began = self._world.ticks()
         snapshot = self._files.refresh(self._paths)
+        seconds = self._world.ticks() - began
         snapshot = replace(snapshot, problems=(*unwatched, *snapshot.problems))
-        seen = replace(snapshot, changed=())
+        seen = replace(snapshot, changed=(), parsed=0)
         if not snapshot.complete:
-            self._problems.report(snapshot.problems)
-            self._tell(snapshot.problems, snapshot, WAITING)
-            self._world.notify(notify.status(WAITING))
+            self._hold_back(snapshot)
         elif wake is not Wake.CHANGE or self._failures or seen != self._applied:
-            self._pass(snapshot, wake)
-            self._applied = seen
+            if self._applied:  # what a pass that failed was about is what the next one is about
+                self._changed = tuple(sorted({*self._changed, *snapshot.changed}))
+                snapshot = replace(snapshot, changed=self._changed)
+            self._pass(snapshot, wake, seconds)
+            self._applied, self._changed = seen, ()
+            self._stand(converged=True, reason=_not_quite(snapshot, self._after_pass))
 
-    def _pass(self, snapshot: Snapshot, wake: Wake) -> None:
+    def _hold_back(self, snapshot: Snapshot) -> None:
+        """Until every path has shown what it holds."""
+        self._journal.problems(snapshot.problems)
+        self._journal.waiting(WAITING)
+        self._tell(snapshot.problems, snapshot, WAITING, counted=False)
+        self._stand(converged=False, reason=WAITING)
+        self._world.notify(notify.status(WAITING))
+
+    def _pass(self, snapshot: Snapshot, wake: Wake, read_seconds: float) -> None:
         problems = snapshot.problems
         try:
             loaded = self._world.compute(snapshot.files, self._paths, self._settings)
             problems = tuple(dict.fromkeys((*problems, *loaded.problems)))
-            loaded = replace(loaded, problems=problems, stale_files=snapshot.stale)
-            self._problems.report((*problems, *self._after_pass))
+            stages = {Stage.READ: read_seconds, **loaded.stages}
+            loaded = replace(loaded, problems=problems, stale_files=snapshot.stale, stages=stages)
+            self._journal.problems((*problems, *self._after_pass))
             with self._world.reconciler(self._settings) as reconciler:
                 result = reconciler.apply(loaded, allow_mass_delete=False)
         except Exception as error:
-            text = _with_hint(error)
+            text = with_hint(error)
             self._tell((*problems, self._problem(f"pass failed: {text}")), snapshot, text)
             raise
         self._finish(snapshot, wake, loaded, result)
@@ -212,12 +216,13 @@ class Agent:
         """The kernel has converged: keep what is in force, and say what was done."""
         not_kept = self._keep()
         self._after_pass = (*result.problems, *not_kept)
-        self._problems.report((*loaded.problems, *self._after_pass))
+        problems = tuple(dict.fromkeys((*loaded.problems, *self._after_pass)))
+        self._journal.problems(problems)
         if not_kept:
-            self._tell((*loaded.problems, *self._after_pass), snapshot)
-        quiet = wake is Wake.TIMER and result.plan.empty and not snapshot.changed
-        line = _line(wake, result, loaded, snapshot)
-        self._log.log(logging.DEBUG if quiet else logging.INFO, "%s", line)
+            self._tell(problems, snapshot)
+        done = Done(wake=wake, snapshot=snapshot, loaded=loaded, result=result, before=self._frontends)
+        line = self._journal.passed(done, problems)
+        self._frontends = loaded.desired.frontends
         self._world.notify(notify.status(line))
 
     def _keep(self) -> tuple[Problem, ...]:
@@ -226,10 +231,12 @@ class Agent:
             self._files.keep(self._paths)
         except (HostError, OSError) as error:
             origin = Origin(file=str(self._settings.state), line=0)
-            return (Problem(origin=origin, severity=Severity.WARNING, message=_with_hint(error)),)
+            return (Problem(origin=origin, severity=Severity.WARNING, message=with_hint(error)),)
         return ()
 
-    def _tell(self, problems: Sequence[Problem], snapshot: Snapshot, failure: str = "") -> None:
+    def _tell(
+        self, problems: Sequence[Problem], snapshot: Snapshot, failure: str = "", *, counted: bool = True
+    ) -> None:
         """For `balancer status`: what is wrong now, and why the last pass could not be done."""
         try:
             self._world.note(
@@ -237,42 +244,17 @@ class Agent:
                 stale_files=snapshot.stale,
                 failure=failure,
                 time=self._world.clock(),
+                counted=counted,
             )
         except (HostError, OSError) as error:
-            self._log.debug("status cannot be told: %s", _with_hint(error))
+            self._journal.status_not_kept(error)
 
     def _problem(self, message: str) -> Problem:
         return Problem(origin=Origin(file=str(self._paths[0]), line=1), message=message)
 
 
-def _with_hint(error: Exception) -> str:
-    hint = getattr(error, "hint", "")
-    name = "" if isinstance(error, BalancerError | OSError) else f"{type(error).__name__}: "
-    return clean(f"{name}{error}{f' (hint: {hint})' if hint else ''}")
-
-
-def _line(wake: Wake, result: PassResult, loaded: Loaded, snapshot: Snapshot) -> str:
-    """`change of a.yaml: 1 added, 0 changed, 0 deleted in 0.012 s; 14 frontends from 3 files`."""
-    changed = snapshot.changed and wake is not Wake.START
-    cause = f"change of {shorten(snapshot.changed)}" if changed else wake.value
-    frontends = plural(len(loaded.desired.frontends), "frontend")
-    files = plural(len(loaded.manifests.files), "file")
-    stale = f", {len(snapshot.stale)} stale" if snapshot.stale else ""
-    restored = f", {len(snapshot.restored)} restored" if snapshot.restored else ""
-    return clean(f"{cause}: {pass_line(result)}; {frontends} from {files}{stale}{restored}")
-
-
-@contextmanager
-def signals(inbox: Inbox) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the loop, SIGHUP makes it look again. Only for the main thread."""
-    meaning = {signal.SIGTERM: Wake.STOP, signal.SIGINT: Wake.STOP, signal.SIGHUP: Wake.RELOAD}
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        inbox.put(meaning[signal.Signals(number)])
-
-    before = {number: signal.signal(number, handle) for number in meaning}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _not_quite(snapshot: Snapshot, problems: Sequence[Problem]) -> str:
+    """What is worth a look although the kernel does what it can be told to; "" when nothing is."""
+    parts = [plural(len(snapshot.stale), "stale file")] if snapshot.stale else []
+    parts += [problem.message for problem in problems[:1]]
+    return "; ".join(parts)
