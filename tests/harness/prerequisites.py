@@ -21,6 +21,7 @@ _PROGRAMS = (
     "git",
     "rsync",
     "tar",
+    "tmux",
     "strace",
 )
 
