@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from harness.objects import Object
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-WITHOUT_A_PLAN = {"broken", "crds", "sync", "systemd"}
+WITHOUT_A_PLAN = {"broken", "crds", "monitoring", "sync", "systemd"}
 FOLDERS = sorted(path.name for path in SAMPLES.iterdir() if path.is_dir() and path.name not in WITHOUT_A_PLAN)
 PLANS = [
     (name, plan.stem) for name in FOLDERS for plan in sorted((SAMPLES / name / "expected").glob("*.plan"))
