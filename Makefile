@@ -8,9 +8,9 @@ READY := $(VENV)/.ready
 # What the product needs (BCC, the user API headers, iproute2's tc and ip for the tests' networks) and
 # what the tests and the demo drive it with. None of these starts a service.
 PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool chromium chromium-driver clang-format curl dnsmasq-base dnsutils git \
-	iproute2 libpcre2-8-0 libssl3 procps rsync strace systemd util-linux
+	iproute2 libpcre2-8-0 libssl3 procps rsync strace systemd tmux util-linux
 # Their packages start a server when they are installed, so they are only unpacked, below the environment.
-UNPACKED := nginx prometheus
+UNPACKED := nginx prometheus prometheus-node-exporter
 
 .PHONY: setup demo test lint unit kernel stress clean help
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from balancer import __version__
-from balancer.cli import completion, converge, host, live, watch
+from balancer.cli import completion, converge, events, host, live, metrics, top, watch
 from balancer.cli.facade import Facade
 from balancer.cli.options import example
 from balancer.errors import BalancerError, of_os_error
@@ -81,6 +81,9 @@ for command in (
     host.status,
     live.get,
     host.explain,
+    events.events,
+    metrics.metrics,
+    top.top,
     host.doctor,
     host.detach,
     completion.completion,

@@ -46,7 +46,8 @@ def test_every_option_is_a_variable(run, command):
 
 def test_the_commands_are_those_of_the_manual():
     assert set(main.commands) == {
-        *("validate", "plan", "apply", "watch", "status", "get", "explain", "doctor", "detach", "completion")
+        *("validate", "plan", "apply", "watch", "status", "get", "explain", "doctor", "detach", "completion"),
+        *("events", "metrics", "top"),
     }
 
 
