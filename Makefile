@@ -45,8 +45,9 @@ $(READY): pyproject.toml Makefile
 demo: $(READY)
 	@$(BIN)/python samples/quickstart/demo/run.py
 
+# Two workers, each with whole files: nothing that tests make is shared between files.
 test: $(READY) lint
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(READY)
 	@$(BIN)/ruff check .
