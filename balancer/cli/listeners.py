@@ -75,7 +75,7 @@ def _apps(settings: Settings, agent: Agent, facade: Facade) -> dict[Listen, tupl
 
 def _parsed(name: str, settings: Settings) -> Listen:
     """The address of one setting, of the file or an option. Raises UsageError."""
-    from balancer.observe.server import parse_listen
+    from balancer.observe.listen import parse_listen
 
     try:
         return parse_listen(getattr(settings, name))

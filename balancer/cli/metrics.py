@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from balancer.cli.options import FILE_PATH, example, option, with_settings
 from balancer.errors import BalancerError
-from balancer.observe.server import LISTEN
+from balancer.observe.listen import LISTEN
 from balancer.report.console import message, show_error
 
 if TYPE_CHECKING:

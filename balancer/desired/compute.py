@@ -99,7 +99,9 @@ def _scopes(served: Served, around: Surroundings, rules: Rules) -> tuple[Scope, 
 def skipped_pods(cluster: Cluster, host: Host) -> list[SkippedPod]:
     """The pods of this node that opted out of translation, by namespace and name."""
     found = [
-        SkippedPod(namespace=pod.meta.namespace, name=pod.meta.name, uid=pod.running_uid, origin=pod.meta.origin)
+        SkippedPod(
+            namespace=pod.meta.namespace, name=pod.meta.name, uid=pod.running_uid, origin=pod.meta.origin
+        )
         for pod in cluster.pods
         if pod.skip and pod.node_name == host.node_name and not pod.terminating
     ]

@@ -11,7 +11,10 @@ import pytest
 import balancer
 from balancer.cli import main
 
-SLOW = ("ruamel", "jsonschema", "rich", "pyroute2", "bcc", "watchdog")
+SLOW = (
+    *("ruamel", "jsonschema", "rich", "pyroute2", "bcc", "watchdog"),
+    *("textual", "prometheus_client", "wsgiref", "http.server", "ssl", "sqlite3"),
+)
 
 
 def commands(group: click.Group = main, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -29,7 +29,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from balancer.observe.app import App
-from balancer.observe.server import parse_listen, serving
+from balancer.observe.listen import parse_listen
+from balancer.observe.server import serving
 
 ADDRESS = "127.0.0.1:9464"
 WEB, DNS, IDLE, ODD = (pool.vip(number)[0] for number in (1, 2, 3, 4))

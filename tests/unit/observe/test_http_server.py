@@ -15,7 +15,8 @@ import pytest
 
 from balancer.errors import HostError
 from balancer.observe import server
-from balancer.observe.server import LISTEN, parse_listen, serving
+from balancer.observe.listen import LISTEN, parse_listen
+from balancer.observe.server import serving
 
 BODY = b"hello\n" * 200
 
