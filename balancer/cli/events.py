@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from balancer.cli.options import example, option, output_option, with_settings
+from balancer.cli.stopping import told_to_stop
 
 if TYPE_CHECKING:
     from balancer.config import Settings
@@ -137,7 +136,7 @@ def _follow(
     from balancer.observe import follow
     from balancer.report.console import message
 
-    with _told_to_stop() as stopped, follow.listen(settings, wanted) as source:
+    with _stopped() as stopped, follow.listen(settings, wanted) as source:
         names = follow.NamesFile(settings.state)
         if names.warning:
             message(f"balancer: {names.warning}")
@@ -148,24 +147,11 @@ def _follow(
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[Callable[[], bool]]:
+def _stopped() -> Iterator[Callable[[], bool]]:
     """Whether SIGINT or SIGTERM came, or nobody reads the output any more."""
-    told = False
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal told
-        told = True
-
-    def stopped() -> bool:
-        return told or unread()
-
     unread = _reader_has_gone()
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with told_to_stop() as told:
+        yield lambda: told.is_set() or unread()
 
 
 def _reader_has_gone() -> Callable[[], bool]:

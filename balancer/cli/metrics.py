@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from balancer.cli.options import FILE_PATH, example, option, with_settings
+from balancer.cli.stopping import told_to_stop
 from balancer.errors import BalancerError
 from balancer.observe.listen import LISTEN
 from balancer.report.console import message, show_error
@@ -109,7 +106,7 @@ def _serve(listen: tuple[str, int], collector: Collector) -> None:
     exposition(collector)  # a host that cannot be read is said now, and not at the first scrape
     told = (collector, *process_collectors())
     app = App(metrics=lambda: exposition(*told), openmetrics=lambda: openmetrics(*told))
-    with _signalled() as stopped, serving(listen, app) as url:
+    with told_to_stop() as stopped, serving(listen, app) as url:
         message(f"balancer: metrics at {url}/metrics")
         stopped.wait()
 
@@ -122,7 +119,7 @@ def _write(path: Path, interval: float | None, told: Callable[[], bytes]) -> Non
     if interval is None:
         return
     said = ""
-    with _signalled() as stopped:
+    with told_to_stop() as stopped:
         while not stopped.wait(interval):
             try:
                 write_textfile(path, told())
@@ -132,19 +129,3 @@ def _write(path: Path, interval: float | None, told: Callable[[], bytes]) -> Non
                 said = str(error)
             else:
                 said = ""
-
-
-@contextmanager
-def _signalled() -> Iterator[threading.Event]:
-    """Set by SIGTERM or Ctrl-C, which then end the command as it is meant to end."""
-    stopped = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from balancer.cli.options import example, option, output_option, with_settings
+from balancer.cli.stopping import told_to_stop
 from balancer.traffic import Column
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def top(
     )
     source = source_of(settings, ctx.obj().status)
     if plain or count is not None or output == "json" or not _full_screen():
-        run_plain(source, look, as_json=output == "json", count=count)
+        with told_to_stop() as stopped:
+            run_plain(source, look, as_json=output == "json", count=count, wait=stopped.wait)
         return
     from balancer.observe.top.app import run_app
 

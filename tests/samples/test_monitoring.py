@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from balancer.cli import main
 from balancer.kernel.reasons import Reason
 from balancer.observe.metrics_families import families
-from balancer.observe.metrics_reading import Loaded, Reading
+from balancer.observe.metrics_reading import Live, Reading
 from balancer.observe.series import Counted, FrontendLabels, ServicePort
 from balancer.state import State
 from balancer.tally import Tally
@@ -141,7 +141,7 @@ def _families() -> list[Metric]:
     now = datetime.now(UTC)
     last = LastPass(time=now, result="converged", seconds=1, frontends=1, files=1, changes=1)
     counted = Counted(FrontendLabels(*FrontendLabels._fields), (1,) * len(Reason))
-    live = Loaded(
+    live = Live(
         build_id="0",
         hooks={"connect4": True},
         effect=Effect.EFFECTIVE,

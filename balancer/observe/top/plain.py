@@ -27,10 +27,11 @@ def run_plain(
     *,
     as_json: bool,
     count: int | None,
-    wait: Callable[[float], None] = time.sleep,
+    wait: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Prints `count` refreshes (without end if None), the first after one interval. Ctrl-C ends it well.
+    """Prints `count` refreshes (without end if None), the first after one interval. `wait` gives
+    whether to stop instead.
 
     A reading that fails is told and tried again; where nothing can be read at the start, or at the end,
     the error is raised.
@@ -39,20 +40,18 @@ def run_plain(
     checked = -EFFECT_EVERY
     done = 0
     due = clock()
-    try:
-        while True:
-            if clock() - checked >= EFFECT_EVERY:
-                checked = clock()
-                _check_effect(source)
-            due = max(due + look.interval, clock())
-            wait(max(due - clock(), 0.0))
-            done += 1
-            last = done == count
-            _refresh(source, look, as_json=as_json, raising=last)
-            if last:
-                return
-    except KeyboardInterrupt:
-        return
+    while True:
+        if clock() - checked >= EFFECT_EVERY:
+            checked = clock()
+            _check_effect(source)
+        due = max(due + look.interval, clock())
+        if wait(max(due - clock(), 0.0)):
+            return
+        done += 1
+        last = done == count
+        _refresh(source, look, as_json=as_json, raising=last)
+        if last:
+            return
 
 
 def _check_effect(source: Source) -> None:
