@@ -8,17 +8,19 @@ READY := $(VENV)/.ready
 # What the product needs (BCC, the user API headers, iproute2's tc and ip for the tests' networks) and
 # what the tests and the demo drive it with. None of these starts a service.
 PACKAGES := python3-bpfcc python3-venv linux-libc-dev bpftool chromium chromium-driver clang-format curl dnsmasq-base dnsutils git \
-	iproute2 libpcre2-8-0 libssl3 procps rsync strace systemd tmux util-linux
+	gcc iperf3 iproute2 iptables libc6-dev liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0 libssl3 nftables procps rsync strace \
+	systemd tmux util-linux wrk
 # Their packages start a server when they are installed, so they are only unpacked, below the environment.
-UNPACKED := nginx prometheus prometheus-node-exporter
+UNPACKED := haproxy nginx prometheus prometheus-node-exporter
 
-.PHONY: setup demo test lint unit kernel stress clean help
+.PHONY: setup demo test lint unit kernel stress bench clean help
 
 help:
 	@echo "make demo   set up, then serve samples/quickstart with real traffic"
 	@echo "make test   set up, then run every check and test"
 	@echo "make lint | unit | kernel   parts of make test"
 	@echo "make stress   the long versions: hundreds of kills, a long fuzz"
+	@echo "make bench    ratios against nftables, iptables, haproxy and bare readers, on this machine"
 
 setup: $(READY)
 
@@ -64,6 +66,9 @@ kernel: $(READY)
 
 stress: $(READY)
 	@$(BIN)/pytest -m stress --timeout 3600
+
+bench: $(READY)
+	@$(BIN)/python -m tests.bench --json bench.json
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

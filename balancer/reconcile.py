@@ -26,6 +26,7 @@ from balancer.kernel.maps import PinnedMaps
 from balancer.kernel.pins import Generation, Pins, require_access
 from balancer.kernel.stale import Ended, end_stale_sockets
 from balancer.live import file_policies, live_affinity, live_backends, live_frontends, live_policies
+from balancer.manifests.garbage import seldom_collected
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.placement import Placement, place_pods
 from balancer.plan.actual import Actual, read_actual
@@ -78,7 +79,7 @@ def compute(
     if files is None:
         with watch.stage(Stage.READ):
             read = manifests.load(paths)
-    with watch.stage(Stage.COMPUTE):
+    with watch.stage(Stage.COMPUTE), seldom_collected():
         found = read if files is None else manifests.merge(files)
         here = Host(node_name=settings.node, addresses=host.interface_addresses())
         desired = compute_desired(found.cluster, here, settings.rules)

@@ -110,6 +110,7 @@ def _run(paths: tuple[Path, ...], settings: Settings, log: logging.Logger, facad
     """Watches, serves and runs passes until a signal ends it."""
     from balancer.agent import signals
     from balancer.cli.listeners import listening
+    from balancer.manifests.garbage import seldom_collected
     from balancer.manifests.watch import Inbox, Wake, Watcher
 
     inbox = Inbox(clock=time.monotonic, quiet_seconds=settings.debounce_seconds)
@@ -121,6 +122,7 @@ def _run(paths: tuple[Path, ...], settings: Settings, log: logging.Logger, facad
     )
     agent = _agent(paths, settings, log, facade, inbox, watcher)
     with ExitStack() as stack:
+        stack.enter_context(seldom_collected())
         stack.enter_context(signals(inbox))
         stack.enter_context(listening(settings, agent, facade, log))
         stack.callback(watcher.stop)

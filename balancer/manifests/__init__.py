@@ -3,13 +3,15 @@
 `discover` finds the files, `read_file` reads one, `merge` makes one cluster of all; `load` does all
 three. Every problem of every file is kept as a value with its place; content never raises.
 
-Inside: bytes become a `SourceText`, an engine makes `Document`s of it, `split` takes the objects out
+Inside: bytes become a `SourceText`, an engine makes `Document`s of it (the fast one accepts, the reference
+explains), `split` takes the objects out
 of lists, a schema and the checks of its kind judge each, and a decoder fills in the API's defaults.
 No dictionary of YAML leaves this package, no tag builds an object, and nothing outside of the given
 paths is opened.
 """
 
 from balancer.manifests.discover import Found, discover, is_manifest_name, scan
+from balancer.manifests.garbage import seldom_collected
 from balancer.manifests.limits import Limits
 from balancer.manifests.load import load
 from balancer.manifests.merge import merge
@@ -30,4 +32,5 @@ __all__ = [
     "read_file",
     "scan",
     "schema_dir",
+    "seldom_collected",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-from balancer.manifests.fields import items, mapping, text
+from balancer.manifests.fields import items, text
 from balancer.manifests.formats import parse_address
 from balancer.model.endpoints import (
     SERVICE_NAME_LABEL,
@@ -42,17 +43,17 @@ def decode_endpoints(meta: Meta, data: Data) -> Endpoints:
 
 def _slice_endpoint(endpoint: Data, meta: Meta) -> Endpoint:
     """Unset conditions: ready is true, serving is what ready is, terminating is false."""
-    conditions = mapping(endpoint, "conditions")
+    conditions = endpoint.get("conditions") or {}
     ready = _unless_unset(conditions.get("ready"), default=True)
-    hints = mapping(endpoint, "hints")
+    hints = endpoint.get("hints") or {}
     return Endpoint(
         address=parse_address(endpoint["addresses"][0]),
         ready=ready,
         serving=_unless_unset(conditions.get("serving"), default=ready),
         terminating=_unless_unset(conditions.get("terminating"), default=False),
-        node_name=endpoint.get("nodeName") or None,
-        hint_nodes=tuple(node["name"] for node in items(hints, "forNodes")),
-        hint_zones=tuple(zone["name"] for zone in items(hints, "forZones")),
+        node_name=_shared(endpoint.get("nodeName")),
+        hint_nodes=tuple(node["name"] for node in items(hints, "forNodes")) if hints else (),
+        hint_zones=tuple(zone["name"] for zone in items(hints, "forZones")) if hints else (),
         pod=_pod(endpoint, meta),
     )
 
@@ -76,16 +77,21 @@ def _subset_endpoint(entry: Data, meta: Meta, *, ready: bool) -> Endpoint:
         address=parse_address(entry["ip"]),
         ready=ready,
         serving=ready,
-        node_name=entry.get("nodeName") or None,
+        node_name=_shared(entry.get("nodeName")),
         pod=_pod(entry, meta),
     )
 
 
 def _pod(data: Data, meta: Meta) -> tuple[str, str] | None:
-    target = mapping(data, "targetRef")
-    if target.get("kind") != "Pod" or not target.get("name"):
+    target = data.get("targetRef")
+    if not target or target.get("kind") != "Pod" or not target.get("name"):
         return None
-    return (text(target, "namespace", meta.namespace), target["name"])
+    return (sys.intern(target.get("namespace") or meta.namespace), target["name"])
+
+
+def _shared(name: str | None) -> str | None:
+    """The name of a node, one text in memory for all of its endpoints; None when unset or empty."""
+    return sys.intern(name) if name else None
 
 
 def _port(port: Data) -> EndpointPort:

@@ -57,10 +57,9 @@ def scan(paths: Sequence[Path]) -> Found:
             found = walk.in_order()
             problems.extend(walk.problems)
         else:
-            found = [path]
+            found = [(path, os.path.realpath(path))]
         problems.extend(writable.problems(path))
-        for file in found:
-            identity = os.path.realpath(file)
+        for file, identity in found:
             if identity not in taken:
                 taken.add(identity)
                 files.append(file)
@@ -136,11 +135,15 @@ class _Walk:
                 self._seen.add(real)
                 self._enter(path, behind_link=is_link or self._is_linked(path, top))
 
-    def in_order(self) -> list[Path]:
-        """Files in the order of their names; those that only a link shows are not listed twice."""
+    def in_order(self) -> list[tuple[Path, str]]:
+        """Files and their real paths, in the order of their names; none that links show is listed twice."""
         shown = {os.path.realpath(path): path for path in sorted(self.linked, reverse=True)}
-        shown |= {os.path.realpath(path): path for path in self.real}
-        return sorted(shown.values())
+        directories: dict[Path, str] = {}
+        for path in self.real:
+            if path.parent not in directories:
+                directories[path.parent] = os.path.realpath(path.parent)
+            shown[f"{directories[path.parent]}/{path.name}"] = path
+        return sorted((path, real) for real, path in shown.items())
 
     def _is_linked(self, path: Path, top: Path) -> bool:
         return os.path.realpath(path) != str(self.root / path.relative_to(top))
@@ -159,8 +162,9 @@ class _Walk:
     def _look_at(self, path: Path, *, behind_link: bool) -> None:
         is_link = False
         try:
-            is_link = stat.S_ISLNK(path.lstat().st_mode)
-            status = path.stat()
+            status = path.lstat()
+            is_link = stat.S_ISLNK(status.st_mode)
+            status = path.stat() if is_link else status
         except FileNotFoundError:
             # Either the link has no target, or the entry is gone since it was listed.
             if is_link and os.path.islink(path):  # noqa: PTH114 - Path.is_symlink may raise

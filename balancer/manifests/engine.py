@@ -21,7 +21,12 @@ Engine = Callable[[SourceText, Limits], Iterator[Document]]
 
 def reference_documents(source: SourceText, limits: Limits) -> Iterator[Document]:
     """Every document, empty ones included, in order. Never raises for content."""
-    for index, document in enumerate(_documents(source, limits)):
+    return limited(_documents(source, limits), limits)
+
+
+def limited(documents: Iterator[Document], limits: Limits) -> Iterator[Document]:
+    """The documents, and a fault in place of those past `max_documents`."""
+    for index, document in enumerate(documents):
         if index >= limits.max_documents:
             message = f"has too many documents: expected at most {limits.max_documents} in one file"
             offset = document.offset(())
@@ -30,13 +35,18 @@ def reference_documents(source: SourceText, limits: Limits) -> Iterator[Document
         yield document
 
 
+def read_chunk(source: SourceText, start: int, end: int, limits: Limits) -> Iterator[Document]:
+    """The documents of one part of a YAML file, as `chunks` cuts it."""
+    text = source.text[start:end].strip()
+    if text == "---":
+        yield Document(None, start)
+    elif text:
+        yield from compose(yaml_events(source, start, end, limits.max_depth), source, limits)
+
+
 def _documents(source: SourceText, limits: Limits) -> Iterator[Document]:
     if source.path.endswith(".json"):
         yield from compose(json_events(source), source, limits)
         return
     for start, end in chunks(source):
-        text = source.text[start:end].strip()
-        if text == "---":
-            yield Document(None, start)
-        elif text:
-            yield from compose(yaml_events(source, start, end, limits.max_depth), source, limits)
+        yield from read_chunk(source, start, end, limits)

@@ -15,7 +15,7 @@ from balancer.manifests.finding import SyntaxFault
 from balancer.manifests.limits import Limits
 
 _ATTEMPTS = 4
-_CHUNK = 1 << 20  # bytes
+_CHUNK = 1 << 16  # bytes; larger ones cost a small file more than they save a large one
 # File times come from a clock that moves in steps of up to 10 ms: a write in the step of the last one
 # leaves no trace in them, so that a file this young is compared with itself.
 _YOUNG = 50_000_000  # nanoseconds

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
-
-from jsonschema import FormatChecker
 
 from balancer.model.meta import IPAddress
 
 HEADLESS = "None"
+# The notation that Python takes, too: no leading zeros. Most addresses are read here, several times faster.
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}\Z")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[-+]\d\d:\d\d)\Z", re.ASCII)
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def parse_address(text: str) -> IPAddress:
     """An address as Kubernetes reads it: an IPv4-mapped IPv6 address is the IPv4 address.
 
     Raises ValueError for anything else, a zone ("%eth0") and leading zeros included.
     """
+    if _PLAIN_IPV4.match(text):
+        return IPv4Address(socket.inet_aton(text))
     address = ip_address(text)
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
@@ -36,31 +42,16 @@ def parse_timestamp(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
-def format_checker() -> FormatChecker:
-    """Checks ip, optional-ip, cluster-ip, cidr and date-time. Values that are no strings pass."""
-    checker = FormatChecker(formats=())
-    checks: dict[str, Callable[[str], object]] = {
-        "ip": parse_address,
-        "optional-ip": lambda text: text == "" or parse_address(text),
-        "cluster-ip": lambda text: text in ("", HEADLESS) or parse_address(text),
-        "cidr": _parse_cidr,
-        "date-time": parse_timestamp,
-    }
-    for name, check in checks.items():
-        checker.checks(name, raises=(ValueError, OverflowError))(_strings_only(check))
-    return checker
-
-
 def _parse_cidr(text: str) -> object:
     if "/" not in text:
         raise ValueError("no prefix length")
     return ip_interface(text.strip())
 
 
-def _strings_only(check: Callable[[str], object]) -> Callable[[object], bool]:
-    def checked(value: object) -> bool:
-        if isinstance(value, str):
-            check(value)
-        return True
-
-    return checked
+FORMATS: Mapping[str, Callable[[str], object]] = {
+    "ip": parse_address,
+    "optional-ip": lambda text: text == "" or parse_address(text),
+    "cluster-ip": lambda text: text in ("", HEADLESS) or parse_address(text),
+    "cidr": _parse_cidr,
+    "date-time": parse_timestamp,
+}

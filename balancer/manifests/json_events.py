@@ -68,6 +68,13 @@ def json_events(source: SourceText) -> Iterator[Event]:
         yield Event(EventKind.DOCUMENT_END, at)
 
 
+def json_value(source: SourceText, at: int) -> Iterator[Event]:
+    """The events of the one value that begins at the offset, as a document of its own."""
+    yield Event(EventKind.DOCUMENT, at)
+    at = yield from _value(source.text, at)
+    yield Event(EventKind.DOCUMENT_END, at)
+
+
 def _value(text: str, at: int) -> Generator[Event, None, int]:
     """The events of one value; returns the offset behind it."""
     around: list[_Expect] = []

@@ -86,13 +86,14 @@ def identify(data: Any) -> Identity:
     if not isinstance(data, Mapping):
         message = f"{wording.show(data)} is not an object: expected a mapping with apiVersion and kind"
         return Identity(findings=(Finding(path=(), message=message),))
+    api_version, name = data.get("apiVersion"), data.get("kind")
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind and kind.api_version == api_version:
+        return Identity(kind=kind)
     findings = tuple(_check_words(data))
     if findings:
         return Identity(findings=findings)
     api_version, name = data["apiVersion"], data["kind"]
-    kind = KINDS.get(name)
-    if kind and kind.api_version == api_version:
-        return Identity(kind=kind)
     group = _group(api_version)
     if kind and (_is_builtin(group) or group == _group(kind.api_version)):
         message = f'"{api_version}" has no {name} that is read: expected {kind.api_version}'

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from balancer.manifests.discover import scan
+from balancer.manifests.garbage import seldom_collected
 from balancer.manifests.limits import DEFAULT_LIMITS, Limits
 from balancer.manifests.merge import merge
 from balancer.manifests.objects import Manifests
@@ -20,6 +21,7 @@ def load(paths: Sequence[Path], *, limits: Limits = DEFAULT_LIMITS) -> Manifests
     cannot be read is a problem.
     """
     found = scan(paths)
-    files = tuple(read_file(path, limits=limits) for path in found.files)
-    merged = merge(files, problems=found.problems, limits=limits)
-    return replace(merged, problems=merged.locate(merged.problems))
+    with seldom_collected():
+        files = tuple(read_file(path, limits=limits) for path in found.files)
+        merged = merge(files, problems=found.problems, limits=limits)
+        return replace(merged, problems=merged.locate(merged.problems))

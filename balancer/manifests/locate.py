@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from balancer.manifests.document import Document
-from balancer.manifests.engine import reference_documents
+from balancer.manifests.fast import chosen_engine
 from balancer.manifests.files import read_bytes
 from balancer.manifests.finding import SyntaxFault
 from balancer.manifests.limits import Limits
@@ -53,7 +53,7 @@ def _objects(
     source: SourceText, slots: set[_Slot], limits: Limits
 ) -> Iterator[tuple[_Slot, tuple[Document, JsonPath]]]:
     documents = {document for document, _ in slots}
-    for index, document in enumerate(reference_documents(source, limits)):
+    for index, document in enumerate(chosen_engine()(source, limits)):
         if index in documents:
             for raw in split(document.data).objects:
                 if (index, raw.item) in slots:

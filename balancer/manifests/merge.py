@@ -45,6 +45,9 @@ def merge(
     kept: list[AnyObject] = []
     found: list[Problem] = [*problems, *(problem for file in files for problem in file.problems)]
     for places in _by_key(files).values():
+        if len(places) == 1:
+            kept += places
+            continue
         winner = _winner(places)
         kept.append(winner)
         found.extend(_disputes(winner, places))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from balancer.manifests.decode_meta import decode_meta
 from balancer.manifests.document import Document
-from balancer.manifests.engine import Engine, reference_documents
+from balancer.manifests.engine import Engine
+from balancer.manifests.fast import chosen_engine
+from balancer.manifests.fast_document import FastDocument
 from balancer.manifests.files import read_bytes
 from balancer.manifests.finding import Finding, SyntaxFault
-from balancer.manifests.kinds import Kind, display_name, identify
+from balancer.manifests.kinds import Identity, Kind, display_name, identify
 from balancer.manifests.limits import DEFAULT_LIMITS, Limits
 from balancer.manifests.objects import AnyObject, FileObjects
 from balancer.manifests.paths import JsonPath
@@ -26,11 +29,10 @@ from balancer.manifests.split import RawObject, split
 from balancer.model.problem import Origin, Problem, Severity
 
 
-def read_file(
-    path: Path, *, limits: Limits = DEFAULT_LIMITS, engine: Engine = reference_documents
-) -> FileObjects:
+def read_file(path: Path, *, limits: Limits = DEFAULT_LIMITS, engine: Engine | None = None) -> FileObjects:
     """Every object of the file that has no error, and every problem of the file.
 
+    Without an `engine`, the one that the environment chooses; all give the same.
     Never raises for content, nor for a file that cannot be opened: that is a problem, too.
     """
     name = str(path)
@@ -45,7 +47,7 @@ def read_file(
 
 
 def read_bytes_as(
-    name: str, raw: bytes, *, limits: Limits = DEFAULT_LIMITS, engine: Engine = reference_documents
+    name: str, raw: bytes, *, limits: Limits = DEFAULT_LIMITS, engine: Engine | None = None
 ) -> FileObjects:
     """The same for bytes that are at hand; `name` is the path they stand for. No effects."""
     digest = hashlib.sha256(raw).hexdigest()
@@ -55,7 +57,7 @@ def read_bytes_as(
         problem = in_text(decode_leniently(name, raw), fault)
         return FileObjects(path=name, sha256=digest, problems=(problem,))
     reading = _Reading(source, limits)
-    for index, document in enumerate(engine(source, limits)):
+    for index, document in enumerate((engine or chosen_engine())(source, limits)):
         reading.document(index, document)
     return FileObjects(
         path=name,
@@ -91,16 +93,14 @@ class _Reading:
                 self._report(inside[raw.path], raw, index, document)
 
     def _object(self, raw: RawObject, syntax: list[Finding], index: int, document: Document) -> None:
-        identity = identify(raw.data)
+        identity, findings = self._judge(raw, syntax)
+        if isinstance(document, FastDocument) and findings:
+            raw = replace(raw, data=_completed(document.precise(raw.path), raw.data))
+            identity, findings = self._judge(raw, syntax)
         if identity.ignored_as:
             self.ignored[identity.ignored_as] += 1
             self._report([replace(one, severity=Severity.WARNING) for one in syntax], raw, index, document)
             return
-        findings = [*syntax, *identity.findings]
-        if identity.kind:
-            faulty = {fault.path for fault in syntax}
-            checked = islice(_check(identity.kind, raw, self._most), self._most)
-            findings.extend(one for one in checked if _prefix_in(one.path, faulty) is None)
         self._report(findings, raw, index, document)
         if identity.kind and not any(one.is_error for one in findings):
             line, column = self.source.position(document.start(raw.path))
@@ -109,9 +109,21 @@ class _Reading:
             meta = decode_meta(kind.name, raw.data, origin, namespaced=kind.namespaced)
             self.objects.append(kind.decode(meta, raw.data))
 
-    def _report(self, findings: Iterable[Finding], raw: RawObject, index: int, document: Document) -> None:
+    def _judge(self, raw: RawObject, syntax: list[Finding]) -> tuple[Identity, list[Finding]]:
+        """What an object is, and what is wrong with it."""
+        identity = identify(raw.data)
+        findings = [*syntax, *identity.findings]
+        if identity.kind:
+            faulty = {fault.path for fault in syntax}
+            checked = islice(_check(identity.kind, raw, self._most), self._most)
+            findings.extend(one for one in checked if _prefix_in(one.path, faulty) is None)
+        return identity, findings
+
+    def _report(self, findings: Sequence[Finding], raw: RawObject, index: int, document: Document) -> None:
+        if not findings:
+            return
         if len(self.problems) >= self.limits.max_problems:
-            self.unlisted += len(list(findings))
+            self.unlisted += len(findings)
             return
         name = display_name(raw.data)
         placed = [
@@ -150,11 +162,16 @@ def _check(kind: Kind, raw: RawObject, most: int) -> Iterator[Finding]:
         yield from kind.check(raw.data)
 
 
+def _completed(data: Any, given: Any) -> Any:
+    """An item with what its typed list says for it."""
+    return {**given, **data} if isinstance(data, dict) and len(given) > len(data) else data
+
+
 def _by_owner(
-    findings: Iterable[Finding], objects: Iterable[RawObject]
+    findings: Sequence[Finding], objects: Iterable[RawObject]
 ) -> tuple[list[Finding], defaultdict[JsonPath, list[Finding]]]:
     """The findings outside of all objects, and by an object's path those inside it, relative to it."""
-    paths = {raw.path for raw in objects}
+    paths = {raw.path for raw in objects} if findings else set()
     around: list[Finding] = []
     inside: defaultdict[JsonPath, list[Finding]] = defaultdict(list)
     for one in findings:

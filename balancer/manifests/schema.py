@@ -10,19 +10,21 @@ import functools
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator, ValidationError
-from referencing import Registry, Resource
+from typing import TYPE_CHECKING, Any
 
 from balancer.manifests import wording
+from balancer.manifests.choice import prefers_reference
 from balancer.manifests.finding import Finding
-from balancer.manifests.formats import format_checker
 from balancer.manifests.limits import DEFAULT_LIMITS
 from balancer.manifests.paths import JsonPath
 from balancer.manifests.resources import schema_dir
+from balancer.manifests.schema_fast import IsValid, closed, quick
+from balancer.manifests.schema_reference import make_validator
 from balancer.model.problem import Severity
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
 
 Schema = Mapping[str, Any]
 # More keys than the API has by this many are not slips of a pen, and looking for them costs time.
@@ -42,15 +44,21 @@ _KINDS = (
 _ORDER = ("type", "required", "const", "enum", "minimum", "maximum", "maxLength", "format", "pattern")
 
 
-def check_shape(kind: str, data: object, most: int = DEFAULT_LIMITS.max_problems) -> tuple[Finding, ...]:
+def check_shape(kind: str, data: Any, most: int = DEFAULT_LIMITS.max_problems) -> tuple[Finding, ...]:
     """What is wrong with the shape of an object; `kind` is in lower case, as in the file names.
 
     One error for a value at most, and not more than `most` in all. Keys that look like a misspelled
     one are warnings.
     """
-    schemas = _load(schema_dir())
+    schemas = _load()
+    if not prefers_reference():
+        is_flawless, is_sound = schemas.quick(kind)
+        if is_flawless(data):
+            return ()
+        if is_sound(data):
+            return tuple(islice(_misspelled(schemas, schemas.files[f"{kind}.schema.json"], data, ()), most))
     found: dict[JsonPath, Finding] = {}
-    errors = islice(schemas.validators[kind].iter_errors(data), most)
+    errors = islice(schemas.validator(kind).iter_errors(data), most)
     for error in sorted(errors, key=_rank):
         for finding in _findings(schemas, error):
             found.setdefault(finding.path, finding)
@@ -59,17 +67,25 @@ def check_shape(kind: str, data: object, most: int = DEFAULT_LIMITS.max_problems
 
 
 class _Schemas:
+    """Validators are made when they are asked for: most runs need those of two or three kinds."""
+
     def __init__(self, files: Mapping[str, Schema]) -> None:
         self.files = files
-        resources = [(str(schema["$id"]), Resource.from_contents(schema)) for schema in files.values()]
-        registry: Registry[Any] = Registry().with_resources(resources)
-        checker = format_checker()
-        self.validators = {
-            kind: Draft202012Validator(
-                files[f"{kind}.schema.json"], registry=registry, format_checker=checker
-            )
-            for kind in _KINDS
-        }
+        self._validators: dict[str, Validator] = {}
+        self._quick: dict[str, tuple[IsValid, IsValid]] = {}
+
+    def validator(self, kind: str) -> Validator:
+        """The reference: complete, with every error."""
+        if kind not in self._validators:
+            self._validators[kind] = make_validator(self.files[f"{kind}.schema.json"], self.files.values())
+        return self._validators[kind]
+
+    def quick(self, kind: str) -> tuple[IsValid, IsValid]:
+        """Whether there is nothing at all to say about a value, and whether it has no error."""
+        if kind not in self._quick:
+            schema, common = self.files[f"{kind}.schema.json"], self.files[_COMMON]
+            self._quick[kind] = (quick(closed(schema), closed(common)), quick(schema, common))
+        return self._quick[kind]
 
     def parts(self, schema: Schema) -> Iterator[Schema]:
         """The schema and those that it refers to, which all apply to one value."""
@@ -95,7 +111,8 @@ class _Schemas:
 
 
 @functools.cache
-def _load(directory: Path) -> _Schemas:
+def _load() -> _Schemas:
+    directory = schema_dir()
     names = [_COMMON, *(f"{kind}.schema.json" for kind in _KINDS)]
     return _Schemas({name: json.loads((directory / name).read_text("utf-8")) for name in names})
 

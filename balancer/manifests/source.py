@@ -7,6 +7,7 @@ count them. Never looks inside the text for meaning.
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from balancer.manifests.finding import SyntaxFault
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WIDE_LINE = 400
 _WINDOW = 100
+_STRETCH = 2048  # characters
 _BOM = "\ufeff"
 
 
@@ -30,9 +32,24 @@ class SourceText:
     def _starts(self) -> list[int]:
         return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
 
+    @cached_property
+    def _lines_before(self) -> list[int] | None:
+        """How many lines end before each stretch of the text; None where lines end in other ways too."""
+        if "\r" in self.text:
+            return None
+        counts = (self.text.count("\n", at, at + _STRETCH) for at in range(0, len(self.text), _STRETCH))
+        return [0, *itertools.accumulate(counts)]
+
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column of an offset; one past the end is allowed."""
+        """Line and column of an offset; one past the end is allowed.
+
+        Without a list of all lines, which of a large file takes more memory than its text.
+        """
         offset = min(max(offset, 0), len(self.text))
+        if self._lines_before is not None:
+            stretch = offset // _STRETCH
+            line = self._lines_before[stretch] + self.text.count("\n", stretch * _STRETCH, offset) + 1
+            return line, offset - self.text.rfind("\n", 0, offset)
         line = bisect.bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 

@@ -108,6 +108,9 @@ def chunks(source: SourceText) -> Iterator[tuple[int, int]]:
     Directives stay with the document that they belong to.
     """
     start = 0
+    if "---" not in source.text:
+        yield start, len(source.text)
+        return
     for match in _BOUNDARY.finditer(source.text):
         if match.start() == start:
             continue
