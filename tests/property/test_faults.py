@@ -16,7 +16,7 @@ from memory_client import Caller, Destination, mixtures, reply, seen
 from memory_store import Failure, Killed, MemoryStore
 from plan_builders import converged, plan_for
 from test_plan import ADDRESSES, assert_no_slot_leaks, desireds, logical
-from test_plan_counters import no_less
+from test_plan_totals import no_less
 
 from balancer.desired.lookup import Outcome, resolve
 from balancer.desired.types import Source
