@@ -47,9 +47,9 @@ $(READY): pyproject.toml Makefile
 demo: $(READY)
 	@$(BIN)/python samples/quickstart/demo/run.py
 
-# Two workers, each with whole files: nothing that tests make is shared between files.
+# Three workers, each with whole files: much of a test is waiting, and nothing that tests make is shared between files.
 test: $(READY) lint
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 lint: $(READY)
 	@$(BIN)/ruff check .
