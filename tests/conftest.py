@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -39,5 +41,7 @@ def kernel_ready() -> None:
     missing = prerequisites.missing()
     if missing:
         pytest.fail("the kernel tests cannot run here: " + "; ".join(missing), pytrace=False)
-    for made in (cgroups, netns, bpffs):
-        made.remove_leftovers()
+    with (Path(tempfile.gettempdir()) / "balancer-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # workers come here at the same time, to the same leftovers
+        for made in (cgroups, netns, bpffs):
+            made.remove_leftovers()

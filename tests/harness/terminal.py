@@ -31,7 +31,10 @@ class Terminal:
         self, command: Sequence[str], *, width: int, height: int, environment: Mapping[str, str]
     ) -> None:
         """Runs the command under a shell; afterwards the pane says how it ended and what the terminal is set to."""
-        script = f"{shlex.join(command)}; code=$?; echo; echo ended with $code; stty -a | tr ';' '\\n' | grep -w icanon; sleep 600"
+        modes = "$(stty -a | tr ';' '\\n' | grep -w icanon)"
+        script = (
+            f'{shlex.join(command)}; code=$?; printf "\\n%s\\nended with %s\\n" "{modes}" $code; sleep 600'
+        )
         size = ("-x", str(width), "-y", str(height))
         given = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
         self._tmux("new-session", "-d", *size, *given, "sh", "-c", script)
@@ -60,14 +63,11 @@ class Terminal:
         return self._tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
 
     def pid_of(self, word: str) -> int:
-        """The process in the pane whose command line has this word."""
+        """The process in the pane one of whose arguments is this word."""
         shell = int(self._tmux("display-message", "-p", "#{pane_pid}"))
-        for line in subprocess.run(
-            ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-        ).stdout.splitlines():
-            pid, parent, args = line.split(None, 2)
-            if int(parent) == shell and word in args:
-                return int(pid)
+        for child in Path(f"/proc/{shell}/task/{shell}/children").read_text().split():
+            if word in Path(f"/proc/{child}/cmdline").read_text().split("\0"):
+                return int(child)
         raise LookupError(f"no {word!r} runs in the terminal\n{self.screen}")
 
     def until(self, *texts: str, never: str = "\0") -> str:
