@@ -15,6 +15,7 @@
 #include "types.h"
 #include "maps.h"
 #include "select.h"
+#include "choose.h"
 #include "tell.h"
 #include "translate.h"
 
@@ -55,26 +56,26 @@ static __always_inline void store6(struct bpf_sock_addr *ctx, const struct backe
 
 static __always_inline int translate4(struct bpf_sock_addr *ctx, bool connecting)
 {
-	struct backend to, asked;
+	bool translated = false;
+	struct backend to;
 	int verdict;
 
 	load4(ctx, &to);
-	asked = to;
-	verdict = translate(ctx, &to, connecting);
-	if (!backend_equal(&to, &asked))
+	verdict = translate(ctx, &to, connecting, &translated);
+	if (translated)
 		store4(ctx, &to);
 	return verdict;
 }
 
 static __always_inline int translate6(struct bpf_sock_addr *ctx, bool connecting)
 {
-	struct backend to, asked;
+	bool translated = false;
+	struct backend to;
 	int verdict;
 
 	load6(ctx, &to);
-	asked = to;
-	verdict = translate(ctx, &to, connecting);
-	if (!backend_equal(&to, &asked))
+	verdict = translate(ctx, &to, connecting, &translated);
+	if (translated)
 		store6(ctx, &to);
 	return verdict;
 }

@@ -15,6 +15,9 @@ BPF_TABLE(PINNED("hash", "addresses"), struct address, struct address_info, addr
 /* Who serves an address, port and protocol. User space writes; read once past the gate. */
 BPF_TABLE(PINNED("hash", "frontends"), struct frontend_key, struct frontend, frontends, SIZE_FRONTENDS);
 
+/* Frontends of VIPs found lately, direct-mapped by key, for one look-up without a call. Programs write and read. */
+BPF_TABLE(PINNED("array", "recent"), __u32, struct recent, recent, SIZE_FRONTENDS);
+
 /* Backends in contiguous, immutable blocks. User space writes blocks nobody points at; programs read. */
 BPF_TABLE(PINNED("array", "slots"), __u32, struct backend, slots, SIZE_SLOTS);
 
@@ -31,6 +34,9 @@ BPF_TABLE(PINNED("array", "peers"), __u32, struct peer, peers, SIZE_PEERS);
 /* Decisions by frontend and reason; entry 0 is for those without a frontend. Programs add. User space
  * reads, and moves the counts of a frontend that goes to entry 1, in which programs never count. */
 BPF_TABLE(PINNED("percpu_array", "counters"), __u32, struct counter, counters, SIZE_COUNTERS);
+
+/* Where each CPU's random numbers go on. Programs write and read; see random_number. */
+BPF_TABLE(PINNED("percpu_array", "random"), __u32, __u64, random, 1);
 
 /* Values indexed by enum setting. User space writes; programs read. */
 BPF_TABLE(PINNED("array", "settings"), __u32, __u64, settings, SETTING_COUNT);
@@ -56,6 +62,19 @@ __attribute__((section("maps/" PINNED("sk_storage", "udp_sockets")))) struct udp
 	.flags = BPF_F_NO_PREALLOC,
 };
 BPF_ANNOTATE_KV_PAIR(udp_sockets, int, struct udp_socket);
+
+/* What a UDP socket's owner was refused, so that listeners hear of it once. Programs write and read. */
+struct udp_rejected_table_t {
+	int key;
+	struct udp_rejected leaf;
+	void *(*sk_storage_get)(void *, void *, int);
+	int (*sk_storage_delete)(void *);
+	__u32 flags;
+};
+__attribute__((section("maps/" PINNED("sk_storage", "udp_rejected")))) struct udp_rejected_table_t udp_rejected = {
+	.flags = BPF_F_NO_PREALLOC,
+};
+BPF_ANNOTATE_KV_PAIR(udp_rejected, int, struct udp_rejected);
 
 /* One record for each decision, while somebody listens. Programs write; listeners map it and read. */
 struct events_table_t {

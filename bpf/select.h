@@ -8,6 +8,13 @@
 
 #define MAPPED_WORD bpf_htonl(0x0000ffff)
 
+/*
+ * What is rare goes behind what is usual: most of the cost of a hot call is code that has to come into
+ * the processor's caches first, so the usual way through a program is one short straight line.
+ */
+#define usual(condition) __builtin_expect(!!(condition), 1)
+#define rare(condition) __builtin_expect(!!(condition), 0)
+
 enum outcome {
 	OUTCOME_PASS,    /* no destination of ours: leave it alone */
 	OUTCOME_FORWARD, /* `frontend` is filled in */
@@ -64,34 +71,37 @@ static __always_inline __u64 setting(__u32 index)
 {
 	__u64 *value = settings.lookup(&index);
 
-	return value ? *value : 0;
+	return usual(value) ? *value : 0;
 }
 
 static __always_inline void count(__u32 index, enum reason reason)
 {
 	struct counter *counter = counters.lookup(&index);
 
-	if (counter)
+	if (usual(counter))
 		counter->by_reason[reason]++;
 }
 
 /* The flags of an address, 0 for one that is not ours. All of 127.0.0.0/8 is answered like 127.0.0.1. */
 static __always_inline __u32 gate(const struct address *destination)
 {
-	struct address address = *destination;
+	struct address loopback;
 
-	if (is_ipv4_loopback(&address))
-		address.words[3] = bpf_htonl(0x7f000001);
-#pragma unroll
+	if (rare(is_ipv4_loopback(destination))) {
+		loopback = *destination;
+		loopback.words[3] = bpf_htonl(0x7f000001);
+		destination = &loopback;
+	}
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < READ_TRIES; i++) {
-		struct address_info *found = addresses.lookup(&address);
+		struct address_info *found = addresses.lookup((struct address *)destination);
 		struct address_info info;
 
 		if (!found)
 			return 0;
 		/* One 8-byte load: flags and check belong together. */
 		*(__u64 *)&info = *(volatile __u64 *)found;
-		if (info.check == address_check(&address))
+		if (usual(info.check == address_check(destination)))
 			return info.flags;
 	}
 	return 0;
@@ -106,7 +116,7 @@ static __always_inline bool read_frontend(const struct frontend_key *key, struct
 {
 	__u64 check = frontend_check(key);
 
-#pragma unroll
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < READ_TRIES; i++) {
 		struct frontend *found = frontends.lookup((struct frontend_key *)key);
 
@@ -114,10 +124,51 @@ static __always_inline bool read_frontend(const struct frontend_key *key, struct
 			return false;
 		*copy = *found;
 		asm volatile("" ::: "memory");
-		if (*(volatile __u64 *)&found->check == check)
+		if (usual(*(volatile __u64 *)&found->check == check))
 			return true;
 	}
 	return false;
+}
+
+/* A digest that no mixture of two records has, nor a record of another key or epoch, but by a chance of 2^-64. */
+static __always_inline __u64 recent_tag(const struct frontend_key *key, __u64 epoch, const struct frontend *frontend)
+{
+	__u64 words[sizeof(*frontend) / 8];
+
+	__builtin_memcpy(words, frontend, sizeof(words));
+	return (epoch + 1) * 0x9e3779b97f4a7c15ull +
+	       ((__u64)key->address.words[2] << 32 | (__u32)key->port << 8 | key->protocol) * 0xd1342543de82ef95ull +
+	       words[0] * 0xa0761d6478bd642full + words[1] * 0xe7037ed1a0b428dbull + words[2] * 0x8ebc6af09c88c6e3ull +
+	       words[3] * 0x589965cc75374cc3ull + words[4] * 0x1d8e4e27c47d124full + words[5] * 0xeb44accab455d165ull +
+	       words[6] * 0x9fb21c651e98df25ull;
+}
+
+/*
+ * The frontend of a key that has an entry of its own, from what was found lately if it is there. User space
+ * makes the epoch odd before it writes frontends, and gives it a new even number when it is done: what was
+ * read from the map in one epoch is never used in another, and nothing is kept while it is odd.
+ */
+static __always_inline bool recall_frontend(const struct frontend_key *key, struct frontend *copy)
+{
+	__u64 check = frontend_check(key), epoch = setting(SETTING_EPOCH);
+	__u32 index = (check ^ check >> 32) * 0x9e3779b97f4a7c15ull >> 32;
+	struct recent *found;
+	__u64 tag;
+
+	index = (__u64)index * SIZE_FRONTENDS >> 32;
+	found = recent.lookup(&index);
+	if (rare(!found || epoch & 1))
+		return read_frontend(key, copy);
+	tag = *(volatile __u64 *)&found->tag;
+	*copy = found->frontend;
+	asm volatile("" ::: "memory");
+	if (usual(copy->check == check && tag == recent_tag(key, epoch, copy)))
+		return true;
+	if (!read_frontend(key, copy))
+		return false;
+	found->frontend = *copy;
+	found->tag = recent_tag(key, epoch, copy);
+	return true;
 }
 
 /*
@@ -128,8 +179,9 @@ static __always_inline bool in_cgroup_of(__u64 group)
 {
 	__u64 levels = setting(SETTING_CGROUP_LEVELS);
 
-	if (!levels)
+	if (usual(!levels))
 		return false;
+#pragma clang loop unroll(disable)
 	for (int level = 1; level < 16; level++) {
 		struct owner_key key = { .group = group };
 
@@ -164,135 +216,65 @@ static __always_inline enum reason reason_of(__u8 action)
 	return action == ACTION_UNREACHABLE ? REASON_UNREACHABLE : REASON_REFUSED;
 }
 
-/* What serves this destination. An exact entry goes before the node port of every node address. */
-static __always_inline enum outcome resolve(struct bpf_sock_addr *ctx, const struct backend *to, __u8 protocol,
-					    struct frontend *frontend, struct choice *choice)
+/*
+ * Whether this address is where most VIPs are. It only says in which order the maps are asked: there a
+ * frontend is found by one look-up, without the gate, which lets every address with a frontend of its own
+ * through. The one exception is loopback, so user space leaves that out (balancer/plan/vips.py).
+ */
+static __always_inline bool among_vips(const struct address *address)
 {
-	struct frontend_key key = { .address = to->address, .port = to->port, .protocol = protocol };
-	__u32 flags = gate(&to->address);
+	__u64 upper = (__u64)address->words[0] << 32 | address->words[1];
+	__u64 vips;
 
-	choice->node_port = 0;
-	if (!flags || in_cgroup_of(0))
+	if (!is_ipv4(address))
+		return upper && upper == setting(SETTING_VIPS_IPV6);
+	vips = setting(SETTING_VIPS_IPV4);
+	return bpf_ntohl(address->words[3]) - (__u32)(vips >> 32) < (__u32)vips;
+}
+
+/* What the gate and then the frontends say. An exact entry goes before the node port of every node address. */
+static __always_inline enum outcome past_gate(struct bpf_sock_addr *ctx, struct frontend_key *key,
+					      struct frontend *frontend, struct choice *choice)
+{
+	__u32 flags = gate(&key->address);
+
+	if (usual(!flags) || in_cgroup_of(0))
 		return OUTCOME_PASS;
 	if (flags == ADDRESS_LOOPBACK && bpf_get_netns_cookie(ctx) != setting(SETTING_HOST_NETNS))
 		return OUTCOME_PASS;
-	if (read_frontend(&key, frontend))
-		goto found;
+	if (read_frontend(key, frontend))
+		return OUTCOME_FORWARD;
 	if (flags & (ADDRESS_NODE | ADDRESS_LOOPBACK)) {
-		key.address.words[3] = 0;
-		if (!is_ipv4(&key.address))
-			key.address.words[0] = key.address.words[1] = key.address.words[2] = 0;
+		key->address.words[3] = 0;
+		if (!is_ipv4(&key->address))
+			key->address.words[0] = key->address.words[1] = key->address.words[2] = 0;
 		choice->node_port = 1;
-		if (read_frontend(&key, frontend))
-			goto found;
+		if (read_frontend(key, frontend))
+			return OUTCOME_FORWARD;
 		choice->node_port = 0;
 	}
 	if (!(flags & ADDRESS_VIP))
 		return OUTCOME_PASS;
 	return reject(choice, 0, REASON_UNKNOWN_PORT);
-found:
-	if (frontend->action == ACTION_FORWARD)
+}
+
+/* What serves this destination. */
+static __always_inline enum outcome resolve(struct bpf_sock_addr *ctx, const struct backend *to, __u8 protocol,
+					    struct frontend *frontend, struct choice *choice)
+{
+	struct frontend_key key = { .address = to->address, .port = to->port, .protocol = protocol };
+	enum outcome outcome;
+
+	choice->node_port = 0;
+	if (among_vips(&to->address) && usual(recall_frontend(&key, frontend))) {
+		if (rare(in_cgroup_of(0)))
+			return OUTCOME_PASS;
+	} else {
+		outcome = past_gate(ctx, &key, frontend, choice);
+		if (outcome != OUTCOME_FORWARD)
+			return outcome;
+	}
+	if (usual(frontend->action == ACTION_FORWARD))
 		return OUTCOME_FORWARD;
 	return reject(choice, frontend->counter, reason_of(frontend->action));
-}
-
-static __always_inline bool is_member(__u64 group, const struct backend *backend)
-{
-	struct member_key key = { .group = group, .backend = *backend };
-
-	return members.lookup(&key) != NULL;
-}
-
-/* Counts this connection against the redirect's rate; true if it is above. */
-static __always_inline bool above_rate(const struct frontend *frontend)
-{
-	__u64 now = bpf_ktime_get_ns() / 1000000000ull;
-	__u32 index = frontend->counter;
-	struct rate *rate = rates.lookup(&index);
-
-	if (!rate)
-		return false;
-	/* Two CPUs may both open a new second; a few connections more than the rate are let through then. */
-	if (rate->second != now) {
-		rate->second = now;
-		rate->taken = 0;
-	}
-	__sync_fetch_and_add(&rate->taken, 1);
-	return rate->taken > frontend->rate;
-}
-
-static __always_inline void fall_back(const struct frontend *frontend, struct choice *choice, enum reason reason)
-{
-	choice->group = frontend->fallback_group;
-	choice->base = frontend->fallback_base;
-	choice->length = frontend->fallback_length;
-	choice->reason = reason;
-}
-
-/* The frontend's own backends, or the next priority's for a process that is one of them. */
-static __always_inline void consider(const struct frontend *frontend, struct choice *choice)
-{
-	choice->group = frontend->group;
-	choice->base = frontend->base;
-	choice->length = frontend->length;
-	choice->affinity_seconds = frontend->affinity_seconds;
-	choice->counter = frontend->counter;
-	choice->reason = REASON_FORWARDED;
-	if (frontend->flags & FRONTEND_REDIRECT && in_cgroup_of(frontend->group))
-		fall_back(frontend, choice, REASON_FALLBACK);
-}
-
-/* A backend at random, each as likely as the other. */
-static __always_inline bool pick(const struct choice *choice, struct backend *chosen)
-{
-	__u32 index = choice->base + (((__u64)bpf_get_prandom_u32() * choice->length) >> 32);
-	struct backend *slot = slots.lookup(&index);
-
-	if (!slot || !choice->length)
-		return false;
-	*chosen = *slot;
-	count(choice->counter, choice->reason);
-	return true;
-}
-
-/* The backend of this client's last connection, if that is recent enough and still a member. */
-static __always_inline bool kept_by_affinity(const struct choice *choice, const struct affinity_key *key, __u64 now,
-					     struct backend *chosen)
-{
-	struct affinity *record = affinity.lookup((struct affinity_key *)key);
-
-	if (!record || now - record->last_seen >= (__u64)choice->affinity_seconds * 1000000000ull)
-		return false;
-	*chosen = record->backend;
-	if (!is_member(choice->group, chosen))
-		return false;
-	record->last_seen = now;
-	return true;
-}
-
-/* Chooses a backend for a new connection or a new UDP conversation. False if there is none. */
-static __always_inline bool choose(struct bpf_sock_addr *ctx, const struct frontend *frontend, struct choice *choice,
-				   struct backend *chosen)
-{
-	struct affinity_key key = {};
-	struct affinity record = {};
-
-	if (frontend->rate && choice->reason == REASON_FORWARDED && above_rate(frontend))
-		fall_back(frontend, choice, REASON_RATE_LIMITED);
-	if (!choice->affinity_seconds)
-		return pick(choice, chosen);
-	key.client = bpf_get_netns_cookie(ctx);
-	key.group = choice->group;
-	record.last_seen = bpf_ktime_get_ns();
-	if (kept_by_affinity(choice, &key, record.last_seen, chosen)) {
-		if (choice->reason == REASON_FORWARDED)
-			choice->reason = REASON_AFFINITY;
-		count(choice->counter, choice->reason);
-		return true;
-	}
-	if (!pick(choice, chosen))
-		return false;
-	record.backend = *chosen;
-	affinity.update(&key, &record);
-	return true;
 }

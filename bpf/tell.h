@@ -10,7 +10,7 @@
 
 static __always_inline bool somebody_listens(enum event_level level)
 {
-	if (setting(SETTING_EVENT_LEVEL) < level)
+	if (usual(setting(SETTING_EVENT_LEVEL) < level))
 		return false;
 	return bpf_ktime_get_ns() < setting(SETTING_EVENT_UNTIL);
 }
@@ -66,29 +66,29 @@ static __always_inline void tell_forwarded(struct bpf_sock_addr *ctx, const stru
 static __always_inline bool told_before(struct bpf_sock_addr *ctx, const struct backend *asked, __u8 reason)
 {
 	__u64 since = setting(SETTING_EVENT_SINCE);
-	struct udp_socket *socket;
+	struct udp_rejected *told;
 	__u32 next;
 
 	if (!ctx->sk)
 		return false;
-	socket = udp_sockets.sk_storage_get(ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!socket)
+	told = udp_rejected.sk_storage_get(ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!told)
 		return false;
-	if (socket->told_since != since) {
-		__builtin_memset(socket->rejected, 0, sizeof(socket->rejected));
-		socket->told_since = since;
+	if (told->told_since != since) {
+		__builtin_memset(told->destinations, 0, sizeof(told->destinations));
+		told->told_since = since;
 	}
 #pragma unroll
 	for (int i = 0; i < UDP_REJECTED; i++) {
-		if (backend_equal(&socket->rejected[i], asked) && socket->rejected[i].pad == reason)
+		if (backend_equal(&told->destinations[i], asked) && told->destinations[i].pad == reason)
 			return true;
 	}
-	next = socket->next_rejected;
+	next = told->next;
 	if (next >= UDP_REJECTED)
 		next = 0;
-	socket->rejected[next] = *asked;
-	socket->rejected[next].pad = reason;
-	socket->next_rejected = next + 1;
+	told->destinations[next] = *asked;
+	told->destinations[next].pad = reason;
+	told->next = next + 1;
 	return false;
 }
 

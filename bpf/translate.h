@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (Apache-2.0 OR GPL-2.0-only) */
 #pragma once
 
+#include "choose.h"
 #include "tell.h"
 
 /* Records of what was translated, so that the socket's owner goes on seeing the address it asked for. */
@@ -12,7 +13,7 @@ static __always_inline void remember_tcp(struct bpf_sock_addr *ctx, const struct
 	__u32 index = cookie & (SIZE_PEERS - 1);
 	struct peer *peer = peers.lookup(&index);
 
-	if (!peer)
+	if (rare(!peer))
 		return;
 	*(volatile __u64 *)&peer->cookie = 0;
 	peer->vip = *vip;
@@ -129,10 +130,10 @@ static __always_inline bool choose_udp(struct bpf_sock_addr *ctx, const struct f
 }
 
 /*
- * Decides where a connect or send to `to` goes and, when it is translated, replaces `to`. Returns the
+ * Decides where a connect or send to `to` goes and, when it is `translated`, replaces `to`. Returns the
  * verdict of the program: 1 lets the call go on, 0 fails it with the errno set here.
  */
-static __always_inline int translate(struct bpf_sock_addr *ctx, struct backend *to, bool connecting)
+static __always_inline int translate(struct bpf_sock_addr *ctx, struct backend *to, bool connecting, bool *translated)
 {
 	__u8 protocol = ctx->protocol;
 	struct frontend frontend;
@@ -141,22 +142,23 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, struct backend *
 	enum outcome outcome;
 	bool done;
 
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+	if (rare(protocol != IPPROTO_TCP && protocol != IPPROTO_UDP))
 		return 1;
 	outcome = resolve(ctx, to, protocol, &frontend, &choice);
 	if (outcome == OUTCOME_PASS)
 		return 1;
-	if (outcome == OUTCOME_FORWARD) {
+	if (usual(outcome == OUTCOME_FORWARD)) {
 		consider(&frontend, &choice);
 		if (protocol == IPPROTO_UDP)
 			done = choose_udp(ctx, &frontend, &choice, to, connecting, &chosen);
 		else
 			done = choose(ctx, &frontend, &choice, &chosen);
-		if (done) {
+		if (usual(done)) {
 			if (protocol == IPPROTO_TCP)
 				remember_tcp(ctx, to, &chosen);
 			tell_forwarded(ctx, to, &chosen, &choice, connecting);
 			*to = chosen;
+			*translated = true;
 			return 1;
 		}
 		reject(&choice, frontend.counter, reason_of(frontend.fallback_action));

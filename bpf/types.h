@@ -56,6 +56,15 @@ struct frontend {
 	__u8 pad;
 };
 
+/*
+ * A frontend as it was found lately. Any number of programs may write one record at once, so it counts
+ * only if `tag` is the digest of all of it, of its key and of the epoch (see select.h).
+ */
+struct recent {
+	__u64 tag;
+	struct frontend frontend;
+};
+
 enum frontend_flag {
 	FRONTEND_REDIRECT = 1, /* its own backends, and connections above `rate`, get the fallback */
 };
@@ -116,21 +125,24 @@ struct udp_record {
 	struct backend backend;
 };
 
-/* How many rejected destinations of one UDP socket are told of once only, as long as it sends on. */
-#define UDP_REJECTED 8
-
-/*
- * The VIPs that one UDP socket talks to; `last` is the record used last, `next` the one to replace.
- * `rejected` are destinations whose rejection was told of since `told_since`, the reason in `pad`;
- * `next_rejected` is the one to replace.
- */
+/* The VIPs that one UDP socket talks to; `last` is the record used last, `next` the one to replace. */
 struct udp_socket {
 	__u32 last;
 	__u32 next;
 	struct udp_record records[UDP_RECORDS];
+};
+
+/* How many rejected destinations of one UDP socket are told of once only, as long as it sends on. */
+#define UDP_REJECTED 8
+
+/*
+ * The destinations of one UDP socket whose rejection was told of since `told_since`, the reason in `pad`;
+ * `next` is the one to replace. Few sockets have one: it would double what every UDP socket costs.
+ */
+struct udp_rejected {
 	__u64 told_since; /* SETTING_EVENT_SINCE at that time */
-	struct backend rejected[UDP_REJECTED];
-	__u32 next_rejected;
+	struct backend destinations[UDP_REJECTED];
+	__u32 next;
 	__u32 pad;
 };
 
@@ -146,7 +158,11 @@ enum setting {
 	SETTING_EVENT_UNTIL = 4,   /* CLOCK_MONOTONIC, ns: from then on nobody listens, whatever the level */
 	SETTING_EVENTS_LOST = 5,   /* events for which the ring had no room; programs add */
 	SETTING_EVENT_SINCE = 6,   /* CLOCK_MONOTONIC, ns: when the latest listener began */
-	SETTING_COUNT = 8,
+	SETTING_LAST_WRITER = 7,   /* a random number of the pass that wrote these maps last; programs ignore it */
+	SETTING_VIPS_IPV4 = 8,     /* where most IPv4 VIPs are: the first address << 32 | how many addresses */
+	SETTING_VIPS_IPV6 = 9,     /* the upper half of most IPv6 VIPs */
+	SETTING_EPOCH = 10,        /* odd while user space writes frontends, and never twice the same otherwise */
+	SETTING_COUNT = 16,
 };
 
 enum event_level {
@@ -184,9 +200,11 @@ enum cgroup_flag {
 _Static_assert(sizeof(struct backend) == 20, "struct backend");
 _Static_assert(sizeof(struct frontend_key) == 20, "struct frontend_key");
 _Static_assert(sizeof(struct frontend) == 56, "struct frontend");
+_Static_assert(sizeof(struct recent) == 64, "struct recent");
 _Static_assert(sizeof(struct address_info) == 8, "struct address_info");
 _Static_assert(sizeof(struct member_key) == 32, "struct member_key");
 _Static_assert(sizeof(struct affinity) == 32, "struct affinity");
 _Static_assert(sizeof(struct peer) == 48, "struct peer");
-_Static_assert(sizeof(struct udp_socket) == 504, "struct udp_socket");
+_Static_assert(sizeof(struct udp_socket) == 328, "struct udp_socket");
+_Static_assert(sizeof(struct udp_rejected) == 176, "struct udp_rejected");
 _Static_assert(sizeof(struct event) == 104, "struct event");

@@ -18,7 +18,7 @@ from balancer.kernel.layout import fits, require
 from balancer.kernel.maps import PinnedMaps, read_setting, write_settings
 from balancer.kernel.pins import Generation, Pins, share
 from balancer.kernel.source import build_id
-from balancer.plan.entries import MapName
+from balancer.plan.entries import MapName, Setting
 
 __all__ = ["commit", "prepare", "read_setting", "write_settings"]
 
@@ -33,7 +33,7 @@ _STATE_MAPS = (
     MapName.OWNERS,
     MapName.RATES,
 )
-_RECORD_MAPS = (MapName.AFFINITY, "peers", "udp_sockets")
+_RECORD_MAPS = (MapName.AFFINITY, "peers", "udp_sockets", "udp_rejected")
 
 
 def prepare(pins: Pins, sizes: Mapping[str, int], cgroup: Path) -> tuple[Generation, bool]:
@@ -50,7 +50,16 @@ def prepare(pins: Pins, sizes: Mapping[str, int], cgroup: Path) -> tuple[Generat
     require_room(pins, cgroup)
     _sweep(pins, keep=live)
     _load(wanted, sizes, live)
+    if live is not None:
+        _make_forget(live)
     return wanted, True
+
+
+def _make_forget(live: Generation) -> None:
+    """The live programs remember no frontends any more: the ones to come may write the maps they share."""
+    with PinnedMaps(live.maps) as store:
+        if store.capacity(MapName.SETTINGS) > Setting.EPOCH:
+            write_settings(store, {Setting.EPOCH: read_setting(store, Setting.EPOCH) | 1})
 
 
 def _load(wanted: Generation, sizes: Mapping[str, int], live: Generation | None) -> None:

@@ -26,16 +26,21 @@ _SO_NETNS_COOKIE = 71
 
 def interface_addresses() -> tuple[IPAddress, ...]:
     """Every address of this network namespace's interfaces, loopback included, sorted; no link-local."""
-    from pyroute2 import IPRoute
+    from psutil import net_if_addrs  # the commands that ask for no addresses need not load it
 
-    found = set()
-    with IPRoute() as route:
-        for message in route.get_addr():
-            text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-            address = ipaddress.ip_address(text)
-            if not address.is_link_local:
-                found.add(address)
-    return tuple(sorted(found, key=lambda address: (address.version, int(address))))
+    texts = {
+        item.address
+        for items in net_if_addrs().values()
+        for item in items
+        if item.family in (socket.AF_INET, socket.AF_INET6)
+    }
+    found = (ipaddress.ip_address(text) for text in texts)
+    return tuple(
+        sorted(
+            (address for address in found if not address.is_link_local),
+            key=lambda address: (address.version, int(address)),
+        )
+    )
 
 
 def netns_cookie() -> int:

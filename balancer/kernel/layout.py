@@ -15,10 +15,13 @@ from balancer.plan.entries import MapName
 # enum bpf_map_type of the kernel's user API.
 HASH, ARRAY, PERCPU_ARRAY, LRU_HASH, SK_STORAGE, RINGBUF = 1, 2, 6, 9, 24, 27
 COUNTER_SIZE = 8 * len(Reason)
-SETTING_SLOTS = 8
+SETTING_SLOTS = 16
+RANDOM_SIZE = 8
+RECENT_SIZE = 64
 RATE_SIZE = 16
 PEER_SIZE = 48
-UDP_SOCKET_SIZE = 504
+UDP_SOCKET_SIZE = 328
+UDP_REJECTED_SIZE = 176
 
 # (type, key size, value size)
 SHAPES: dict[str, tuple[int, int, int]] = {
@@ -33,7 +36,10 @@ SHAPES: dict[str, tuple[int, int, int]] = {
     MapName.OWNERS: (HASH, entries.OWNER.size, entries.OWNER_VALUE.size),
     MapName.RATES: (ARRAY, entries.INDEX.size, RATE_SIZE),
     "peers": (ARRAY, entries.INDEX.size, PEER_SIZE),
+    "recent": (ARRAY, entries.INDEX.size, RECENT_SIZE),
+    "random": (PERCPU_ARRAY, entries.INDEX.size, RANDOM_SIZE),
     "udp_sockets": (SK_STORAGE, 4, UDP_SOCKET_SIZE),
+    "udp_rejected": (SK_STORAGE, 4, UDP_REJECTED_SIZE),
     "events": (RINGBUF, 0, 0),
 }
 

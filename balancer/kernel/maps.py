@@ -60,6 +60,10 @@ class PinnedMaps:
         keys, values = _named(name, libbpf.lookup_batch, self._fds[name], info)
         return dict(zip(_split(keys, info.key_size), _split(values, info.value_size), strict=True))
 
+    def content(self, name: MapName) -> tuple[bytes, bytes]:
+        """All keys and all values as they lie in a map that is not per CPU, each one behind the other."""
+        return _named(name, libbpf.lookup_batch, self._fds[name], self._infos[name])
+
     def read(self, name: MapName, keys: Sequence[bytes]) -> list[bytes | None]:
         fd, info = self._fds[name], self._infos[name]
         if name in _ARRAYS and len(keys) >= _READ_ALL_FROM:

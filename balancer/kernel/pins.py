@@ -27,7 +27,7 @@ from balancer.plan.entries import MapName
 T = TypeVar("T")
 
 # Maps whose entries no pass writes or reads, besides those of MapName.
-PROGRAM_MAPS = ("peers", "udp_sockets", "events")
+PROGRAM_MAPS = ("peers", "udp_sockets", "udp_rejected", "events", "random", "recent")
 ALL_MAPS = (*(str(name) for name in MapName), *PROGRAM_MAPS)
 
 

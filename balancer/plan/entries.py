@@ -70,6 +70,10 @@ class Setting(enum.IntEnum):
     EVENT_UNTIL = 4
     EVENTS_LOST = 5
     EVENT_SINCE = 6
+    LAST_WRITER = 7
+    VIPS_IPV4 = 8
+    VIPS_IPV6 = 9
+    EPOCH = 10
 
 
 class EventLevel(enum.IntEnum):
@@ -132,7 +136,7 @@ class FrontendEntry(NamedTuple):
 
 def address_bytes(address: IPAddress) -> bytes:
     """16 bytes; an IPv4 address as its v4-mapped IPv6 address."""
-    return address.packed if address.version == 6 else MAPPED_PREFIX + address.packed
+    return address.packed if address.version == 6 else MAPPED_PREFIX + int(address).to_bytes(4, "big")
 
 
 def address_of(raw: bytes) -> IPAddress:

@@ -22,6 +22,8 @@ from balancer.plan.entries import FrontendEntry, MapName
 from balancer.plan.sizes import DEFAULT_SIZES
 
 KEY = entries.frontend_key(ip_address("10.96.0.10"), 53, Protocol.UDP)
+UNREADABLE = ("udp_sockets", "udp_rejected", "events")
+"""BCC has no class for these kinds of maps."""
 BACKEND = entries.backend_bytes(ip_address("fd00::5"), 8080)
 
 
@@ -39,7 +41,7 @@ def _words(address: Any) -> bytes:
     return bytes(address.words)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL_MAPS if name not in ("udp_sockets", "events")])
+@pytest.mark.parametrize("name", [name for name in ALL_MAPS if name not in UNREADABLE])
 def test_sizes(compiled: Any, name: str) -> None:
     """Every key and value has the size that the package writes and expects."""
     table = compiled[name.encode()]
