@@ -7,12 +7,13 @@ from typing import Any
 
 from balancer.manifests.fields import items
 from balancer.manifests.finding import Finding
-from balancer.manifests.formats import parse_address
+from balancer.manifests.formats import is_plain_ipv4, parse_address
 from balancer.manifests.paths import JsonPath
 from balancer.manifests.ports import check_port_names, check_unique_names
 from balancer.model.endpoints import AddressType
 
 Data = Mapping[str, Any]
+_UNSPECIFIED = "0.0.0.0"
 
 
 def check_slice(data: Data) -> Iterator[Finding]:
@@ -41,6 +42,8 @@ def check_endpoints(data: Data) -> Iterator[Finding]:
 
 def _is_sound(text: str, version: int) -> bool:
     """Whether this is the address of one host; what else it is takes longer to find out."""
+    if version == 4 and is_plain_ipv4(text):
+        return text != _UNSPECIFIED
     try:
         address = parse_address(text)
     except ValueError:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from balancer.manifests.fields import items, text
-from balancer.manifests.formats import parse_address
+from balancer.manifests.formats import is_plain_ipv4, parse_address, plain_ipv4
 from balancer.model.endpoints import (
     SERVICE_NAME_LABEL,
     AddressType,
@@ -21,6 +21,7 @@ from balancer.model.meta import Meta
 from balancer.model.service import Protocol
 
 Data = Mapping[str, Any]
+_NOTHING: Data = {}
 
 
 def decode_slice(meta: Meta, data: Data) -> EndpointSlice:
@@ -31,7 +32,7 @@ def decode_slice(meta: Meta, data: Data) -> EndpointSlice:
         meta=meta,
         service_name=meta.labels.get(SERVICE_NAME_LABEL, ""),
         address_type=kind,
-        endpoints=tuple(_slice_endpoint(endpoint, meta) for endpoint in endpoints),
+        endpoints=tuple([_slice_endpoint(endpoint, meta.namespace) for endpoint in endpoints]),
         ports=tuple(_port(port) for port in items(data, "ports")),
     )
 
@@ -41,25 +42,26 @@ def decode_endpoints(meta: Meta, data: Data) -> Endpoints:
     return Endpoints(meta=meta, subsets=tuple(_subset(subset, meta) for subset in items(data, "subsets")))
 
 
-def _slice_endpoint(endpoint: Data, meta: Meta) -> Endpoint:
+def _slice_endpoint(endpoint: Data, namespace: str) -> Endpoint:
     """Unset conditions: ready is true, serving is what ready is, terminating is false."""
-    conditions = endpoint.get("conditions") or {}
-    ready = _unless_unset(conditions.get("ready"), default=True)
-    hints = endpoint.get("hints") or {}
+    conditions = endpoint.get("conditions") or _NOTHING
+    ready = conditions.get("ready")
+    if ready is None:
+        ready = True
+    serving = conditions.get("serving")
+    address = endpoint["addresses"][0]
+    hints = endpoint.get("hints")
+    node = endpoint.get("nodeName")
     return Endpoint(
-        address=parse_address(endpoint["addresses"][0]),
-        ready=ready,
-        serving=_unless_unset(conditions.get("serving"), default=ready),
-        terminating=_unless_unset(conditions.get("terminating"), default=False),
-        node_name=_shared(endpoint.get("nodeName")),
-        hint_nodes=tuple(node["name"] for node in items(hints, "forNodes")) if hints else (),
-        hint_zones=tuple(zone["name"] for zone in items(hints, "forZones")) if hints else (),
-        pod=_pod(endpoint, meta),
+        plain_ipv4(address) if is_plain_ipv4(address) else parse_address(address),
+        ready,
+        ready if serving is None else serving,
+        bool(conditions.get("terminating")),
+        sys.intern(node) if node else None,
+        tuple([node["name"] for node in items(hints, "forNodes")]) if hints else (),
+        tuple([zone["name"] for zone in items(hints, "forZones")]) if hints else (),
+        _pod(endpoint, namespace),
     )
-
-
-def _unless_unset(value: bool | None, *, default: bool) -> bool:
-    return default if value is None else value
 
 
 def _subset(subset: Data, meta: Meta) -> Subset:
@@ -73,25 +75,23 @@ def _subset(subset: Data, meta: Meta) -> Subset:
 
 
 def _subset_endpoint(entry: Data, meta: Meta, *, ready: bool) -> Endpoint:
+    node = entry.get("nodeName")
     return Endpoint(
         address=parse_address(entry["ip"]),
         ready=ready,
         serving=ready,
-        node_name=_shared(entry.get("nodeName")),
-        pod=_pod(entry, meta),
+        node_name=sys.intern(node) if node else None,
+        pod=_pod(entry, meta.namespace),
     )
 
 
-def _pod(data: Data, meta: Meta) -> tuple[str, str] | None:
+def _pod(data: Data, namespace: str) -> tuple[str, str] | None:
+    """Names that many endpoints share, as those of nodes, are one text in memory."""
     target = data.get("targetRef")
-    if not target or target.get("kind") != "Pod" or not target.get("name"):
+    if not target or target.get("kind") != "Pod":
         return None
-    return (sys.intern(target.get("namespace") or meta.namespace), target["name"])
-
-
-def _shared(name: str | None) -> str | None:
-    """The name of a node, one text in memory for all of its endpoints; None when unset or empty."""
-    return sys.intern(name) if name else None
+    name = target.get("name")
+    return (sys.intern(target.get("namespace") or namespace), name) if name else None
 
 
 def _port(port: Data) -> EndpointPort:

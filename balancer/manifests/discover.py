@@ -7,15 +7,19 @@ taken once. Nothing outside of the directories given is ever read.
 
 from __future__ import annotations
 
+import enum
 import os
 import stat
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from balancer.errors import PathUnreadable
 from balancer.manifests.placing import whole_file
+from balancer.manifests.sight import Sight, sight_of
 from balancer.manifests.writable import Writable
 from balancer.model.problem import Problem, Severity
 
@@ -27,10 +31,24 @@ _FILESYSTEM_NAMES = ("lost+found",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """`files` is in stable order, each real file once. `problems` names what was passed over and why."""
+    """`files` is in stable order, each real file once. `problems` names what was passed over and why.
+
+    `sights` are of the files, in their order; empty where they are not known. `root` is the real path of the one
+    path given if what becomes of a file at or below it depends on that file alone (`glance`), else "".
+    """
 
     files: tuple[Path, ...]
     problems: tuple[Problem, ...] = ()
+    sights: tuple[Sight, ...] = ()
+    root: str = ""
+
+
+class Glance(enum.Enum):
+    """What `scan` would make of one file. UNCLEAR: only `scan` can tell."""
+
+    FILE = "file"
+    NOTHING = "nothing"
+    UNCLEAR = "unclear"
 
 
 def discover(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -44,26 +62,104 @@ def scan(paths: Sequence[Path]) -> Found:
     A file that is named itself is taken whatever its name. Raises `PathUnreadable` for a path that
     is missing, unreadable, or neither a directory nor a regular file.
     """
-    taken: set[str] = set()
-    files: list[Path] = []
-    problems: list[Problem] = []
-    for path in paths:
-        status = _status(path)
-        writable = Writable()
-        writable.look_at(path, status)
-        if stat.S_ISDIR(status.st_mode):
-            walk = _Walk(Path(os.path.realpath(path)), writable)
-            walk.run(path)
-            found = walk.in_order()
-            problems.extend(walk.problems)
-        else:
-            found = [(path, os.path.realpath(path))]
-        problems.extend(writable.problems(path))
-        for file, identity in found:
-            if identity not in taken:
-                taken.add(identity)
-                files.append(file)
-    return Found(files=tuple(files), problems=tuple(problems))
+    return Scanner().scan(paths)
+
+
+class Scanner:
+    """For whoever scans the same paths again and again: `Path`s of files that stay are the same objects then, which
+    saves making and comparing them.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Path, _Paths] = {}
+
+    def scan(self, paths: Sequence[Path]) -> Found:
+        """As `scan`."""
+        return _joined([_scan(path, self._known.setdefault(path, _Paths())) for path in paths])
+
+
+class _Paths:
+    """Those of the last scan of a path, by their real paths, and those of this one."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, Path] = {}
+        self._now: dict[str, Path] = {}
+
+    def begin(self) -> None:
+        self._before, self._now = self._now, {}
+
+    def below(self, directory: Path, name: str, real: str) -> Path:
+        path = self._now[real] = self._before.get(real) or directory / name
+        return path
+
+
+def _joined(scans: Sequence[tuple[Found, Sequence[str]]]) -> Found:
+    if len(scans) == 1:
+        return scans[0][0]
+    taken: dict[str, tuple[Path, Sight]] = {}
+    for found, identities in scans:
+        for file, sight, identity in zip(found.files, found.sights, identities, strict=True):
+            taken.setdefault(identity, (file, sight))
+    return Found(
+        files=tuple(file for file, _ in taken.values()),
+        problems=tuple(problem for found, _ in scans for problem in found.problems),
+        sights=tuple(sight for _, sight in taken.values()),
+    )
+
+
+def glance(path: Path, file: Path) -> Glance:
+    """What becomes of this file when `path` is scanned, given that its last scan had a `root` and that nothing but
+    files changed since. Raises nothing.
+    """
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        there = os.path.isdir(file.parent) and os.path.isdir(path)  # noqa: PTH112 - Path.is_dir() may raise
+        return Glance.NOTHING if there else Glance.UNCLEAR
+    except OSError:
+        return Glance.UNCLEAR
+    if not _is_alone(status) or status.st_mode & stat.S_IWOTH or _has_other_case(file):
+        return Glance.UNCLEAR
+    below = file.parts[len(path.parts) :]
+    if any(map(_is_passed_over, below)) or (below and not is_manifest_name(below[-1])):
+        return Glance.NOTHING
+    return Glance.FILE
+
+
+def _has_other_case(file: Path) -> bool:
+    """Whether the name is there with other cases, too: perhaps the directory knows the file by that one."""
+    other = file.name.swapcase()
+    return other != file.name and os.path.lexists(file.with_name(other))
+
+
+def _is_alone(status: os.stat_result) -> bool:
+    """Whether what the file holds can only be changed by its own name."""
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def _scan(path: Path, known: _Paths) -> tuple[Found, list[str]]:
+    """One path, and the real paths of its files."""
+    known.begin()
+    status = _status(path)
+    writable = Writable()
+    writable.look_at(path, status)
+    real = os.path.realpath(path)
+    if stat.S_ISDIR(status.st_mode):
+        walk = _Walk(real, writable, known)
+        walk.run(path)
+        problems, met = walk.problems, walk.in_order()
+        # A directory or file that is mounted in two places is told of by one of its names.
+        alone = walk.alone and len({sight[:2] for _, _, sight in met}) == len(met)
+    else:
+        problems, met, alone = [], [(path, real, sight_of(status))], _is_alone(status)
+    problems += writable.problems(path)
+    found = Found(
+        files=tuple(file for file, _, _ in met),
+        problems=tuple(problems),
+        sights=tuple(sight for _, _, sight in met),
+        root=real if alone and not problems else "",
+    )
+    return found, [identity for _, identity, _ in met]
 
 
 def is_manifest_name(name: str) -> bool:
@@ -95,99 +191,130 @@ def _status(path: Path) -> os.stat_result:
     return status
 
 
-def _names(directory: Path) -> list[str]:
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
     """The entries that are not passed over, in order. Raises OSError."""
     with os.scandir(directory) as entries:
-        return sorted(entry.name for entry in entries if not _is_passed_over(entry.name))
+        return sorted((one for one in entries if not _is_passed_over(one.name)), key=attrgetter("name"))
 
 
-def _top_names(path: Path) -> list[str]:
-    """The same of a path that was given: one that is gone by now is an error, not an empty directory."""
-    try:
-        return _names(path)
-    except OSError as error:
-        hint = "check the path; nothing was changed"
-        raise PathUnreadable(f"cannot read {path}: {error.strerror or error}", hint=hint) from error
+class _Directory(NamedTuple):
+    path: Path
+    real: str
+    behind_link: bool
+
+
+_Met = tuple[Path, str, Sight]
+"""A file, its real path, and how it was seen."""
 
 
 @dataclass(slots=True)
 class _Walk:
     """One directory tree. Links are followed after everything real, so that a real path names a file."""
 
-    root: Path
+    root: str
     writable: Writable
-    real: list[Path] = field(default_factory=list)
-    linked: list[Path] = field(default_factory=list)
+    known: _Paths
+    real: list[_Met] = field(default_factory=list)
+    linked: list[_Met] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    _directories: list[Path] = field(default_factory=list)
+    alone: bool = True
+    _directories: list[_Directory] = field(default_factory=list)
     _links: deque[Path] = field(default_factory=deque)
     _seen: set[str] = field(default_factory=set)
 
     def run(self, top: Path) -> None:
-        self._seen.add(os.path.realpath(top))
-        for name in _top_names(top):
-            self._look_at(top / name, behind_link=self._is_linked(top, top))
-        while self._directories or self._links:
-            is_link = not self._directories
-            path = self._links.popleft() if is_link else self._directories.pop()
-            real = os.path.realpath(path)
-            if real not in self._seen:
-                self._seen.add(real)
-                self._enter(path, behind_link=is_link or self._is_linked(path, top))
-
-    def in_order(self) -> list[tuple[Path, str]]:
-        """Files and their real paths, in the order of their names; none that links show is listed twice."""
-        shown = {os.path.realpath(path): path for path in sorted(self.linked, reverse=True)}
-        directories: dict[Path, str] = {}
-        for path in self.real:
-            if path.parent not in directories:
-                directories[path.parent] = os.path.realpath(path.parent)
-            shown[f"{directories[path.parent]}/{path.name}"] = path
-        return sorted((path, real) for real, path in shown.items())
-
-    def _is_linked(self, path: Path, top: Path) -> bool:
-        return os.path.realpath(path) != str(self.root / path.relative_to(top))
-
-    def _enter(self, directory: Path, *, behind_link: bool) -> None:
+        """Raises PathUnreadable for a top that is gone by now: that is an error, not an empty directory."""
+        self._seen.add(self.root)
+        first = _Directory(top, self.root, behind_link=False)
         try:
-            names = _names(directory)
+            entries = _entries(top)
+        except OSError as error:
+            hint = "check the path; nothing was changed"
+            raise PathUnreadable(f"cannot read {top}: {error.strerror or error}", hint=hint) from error
+        self._look_at_all(entries, first)
+        while self._directories or self._links:
+            if self._directories:
+                directory = self._directories.pop()
+            else:
+                path = self._links.popleft()
+                directory = _Directory(path, os.path.realpath(path), behind_link=True)
+            if directory.real not in self._seen:
+                self._seen.add(directory.real)
+                self._enter(directory)
+
+    def in_order(self) -> list[_Met]:
+        """The files in the order of their names; none that links show is listed twice."""
+        if not self.linked:
+            return sorted(self.real, key=itemgetter(0))
+        shown = {met[1]: met for met in (*sorted(self.linked, reverse=True), *self.real)}
+        return sorted(shown.values())
+
+    def _enter(self, directory: _Directory) -> None:
+        path = directory.path
+        try:
+            entries = _entries(path)
         except FileNotFoundError:
             return  # gone since it was listed
         except OSError as error:
-            self._note(directory, f"the directory cannot be read: {error.strerror or error}", Severity.ERROR)
+            self._note(path, f"the directory cannot be read: {error.strerror or error}", Severity.ERROR)
             return
-        for name in names:
-            self._look_at(directory / name, behind_link=behind_link)
+        self._look_at_all(entries, directory)
 
-    def _look_at(self, path: Path, *, behind_link: bool) -> None:
-        is_link = False
+    def _look_at_all(self, entries: Iterable[os.DirEntry[str]], directory: _Directory) -> None:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # gone since it was listed
+            except OSError as error:
+                message = f"cannot be read: {error.strerror or error}"
+                self._note(directory.path / entry.name, message, Severity.ERROR)
+                continue
+            if stat.S_ISLNK(status.st_mode):
+                self._follow(directory.path / entry.name)
+            elif stat.S_ISDIR(status.st_mode):
+                path = directory.path / entry.name
+                self.writable.look_at(path, status)
+                real = f"{directory.real}/{entry.name}"
+                self._directories.append(_Directory(path, real, directory.behind_link))
+            elif entry.name.endswith(SUFFIXES):
+                real = f"{directory.real}/{entry.name}"
+                if directory.behind_link:
+                    self._take(directory.path / entry.name, real, status, linked=True)
+                else:
+                    path = self.known.below(directory.path, entry.name, real)
+                    self._take(path, real, status, linked=False)
+
+    def _follow(self, link: Path) -> None:
+        self.alone = False
         try:
-            status = path.lstat()
-            is_link = stat.S_ISLNK(status.st_mode)
-            status = path.stat() if is_link else status
+            status = link.stat()
         except FileNotFoundError:
-            # Either the link has no target, or the entry is gone since it was listed.
-            if is_link and os.path.islink(path):  # noqa: PTH114 - Path.is_symlink may raise
-                self._note(path, "the link leads nowhere: expected a file or directory", Severity.ERROR)
+            # Either the link has no target, or it is gone since it was listed.
+            if os.path.islink(link):  # noqa: PTH114 - Path.is_symlink may raise
+                self._note(link, "the link leads nowhere: expected a file or directory", Severity.ERROR)
             return
         except OSError as error:
-            self._note(path, f"cannot be read: {error.strerror or error}", Severity.ERROR)
+            self._note(link, f"cannot be read: {error.strerror or error}", Severity.ERROR)
             return
-        if is_link and not self._is_inside(path):
-            if stat.S_ISDIR(status.st_mode) or is_manifest_name(path.name):
-                self._note(path, f"the link leads out of {self.root} and is not followed", Severity.WARNING)
+        real = os.path.realpath(link)
+        if not Path(real).is_relative_to(self.root):
+            if stat.S_ISDIR(status.st_mode) or is_manifest_name(link.name):
+                self._note(link, f"the link leads out of {self.root} and is not followed", Severity.WARNING)
         elif stat.S_ISDIR(status.st_mode):
-            self.writable.look_at(path, status)
-            (self._links if is_link else self._directories).append(path)
-        elif is_manifest_name(path.name):
-            if stat.S_ISREG(status.st_mode):
-                self.writable.look_at(path, status)
-                (self.linked if is_link or behind_link else self.real).append(path)
-            else:
-                self._note(path, "is no regular file and is not read", Severity.WARNING)
+            self.writable.look_at(link, status)
+            self._links.append(link)
+        elif is_manifest_name(link.name):
+            self._take(link, real, status, linked=True)
 
-    def _is_inside(self, path: Path) -> bool:
-        return Path(os.path.realpath(path)).is_relative_to(self.root)
+    def _take(self, path: Path, real: str, status: os.stat_result, *, linked: bool) -> None:
+        """A file with a manifest's name."""
+        self.alone = self.alone and _is_alone(status)
+        if stat.S_ISREG(status.st_mode):
+            self.writable.look_at(path, status)
+            (self.linked if linked else self.real).append((path, real, sight_of(status)))
+        else:
+            self._note(path, "is no regular file and is not read", Severity.WARNING)
 
     def _note(self, path: Path, message: str, severity: Severity) -> None:
         self.problems.append(whole_file(str(path), message, severity=severity))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from balancer.manifests.chunks import chunks
 from balancer.manifests.compose import compose
 from balancer.manifests.document import Document
 from balancer.manifests.finding import Finding
 from balancer.manifests.json_events import json_events
 from balancer.manifests.limits import Limits
 from balancer.manifests.source import SourceText
-from balancer.manifests.yaml_events import chunks, yaml_events
 
 Engine = Callable[[SourceText, Limits], Iterator[Document]]
 
@@ -37,6 +37,8 @@ def limited(documents: Iterator[Document], limits: Limits) -> Iterator[Document]
 
 def read_chunk(source: SourceText, start: int, end: int, limits: Limits) -> Iterator[Document]:
     """The documents of one part of a YAML file, as `chunks` cuts it."""
+    from balancer.manifests.yaml_events import yaml_events  # it loads ruamel.yaml, which few files need
+
     text = source.text[start:end].strip()
     if text == "---":
         yield Document(None, start)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from balancer.manifests.choice import prefers_reference
+from balancer.manifests.chunks import chunks
 from balancer.manifests.document import Document
 from balancer.manifests.engine import Engine, limited, read_chunk, reference_documents
 from balancer.manifests.fast_json import json_documents
 from balancer.manifests.fast_yaml import yaml_document
 from balancer.manifests.limits import Limits
 from balancer.manifests.source import SourceText
-from balancer.manifests.yaml_events import chunks
 
 # No key that the fast engine accepts has more characters.
 _LONGEST_KEY = 1024

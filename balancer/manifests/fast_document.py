@@ -6,15 +6,49 @@ from the reference reader: of the one item of a list that is concerned, or else 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, overload
 
 from balancer.manifests.document import Document
 from balancer.manifests.finding import Finding
 from balancer.manifests.paths import JsonPath
 
 ITEMS = "items"
+Entry = Any
+"""What one item is made of, as the engine likes it."""
+
+
+class Items(Sequence[Any]):
+    """The items of a List, each made when it is asked for, and anew each time: whoever takes one after the
+    other never has them all in memory. None of them is a List itself.
+
+    Equal to a list with the same items.
+    """
+
+    def __init__(self, entries: Sequence[Entry], load: Callable[[Entry], Any]) -> None:
+        self._entries = entries
+        self._load = load
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self._load(entry) for entry in self._entries[index]]
+        return self._load(self._entries[index])
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._load, self._entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list | Items) and list(self) == list(other)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,6 +102,11 @@ class FastDocument(Document):
         if index not in self.read:
             self.read[index] = self.read_item(index)
         return self.read[index], path[2:]
+
+
+def may_be_list(json: str) -> bool:
+    """Whether JSON text could be that of a List: then what it holds has to be found before anything is said."""
+    return 'List"' in json or "\\u" in json
 
 
 def under_item(findings: Sequence[Finding], index: int) -> list[Finding]:

@@ -11,34 +11,52 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from json.encoder import encode_basestring
 
-from balancer.manifests.fast_lines import LINE
+from balancer.manifests.fast_lines import find_lines
+from balancer.manifests.fast_repeats import Repeat, make_repeat
+from balancer.manifests.fast_strings import Block, unquoted
 from balancer.manifests.scalars import plain
 
 _FRAME = re.compile(r"( *)(- )?(?:(.*):|-)( (?:\{\}|\[\])|)(\n| \|-?\n *| |)\Z")
 _MOST_KEPT = 1 << 23  # characters of frames; forms take about twice as much again
 _LONGEST_KEPT = 1 << 17
+# To make an expression takes as long as about 100 texts do line by line; it has about 1 kB for each line. One
+# form may get another one each time as many more of its texts did not match those it has.
+_OFTEN = 100
+_MOST_REPEATS = 200
+_MOST_ALIKE = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Form:
     """`json` has one `%s` for each value. `length` counts the characters of the text but not the values',
     `size` the keys and values, `height` the levels of nesting. `quoted` are the values that may stand in
-    single quotes, and `blocks` those that are literal blocks: neither is JSON yet.
+    single quotes, and `blocks` those that are literal blocks: neither is JSON yet. `entries` counts those of
+    the outermost mapping or list. `uses` counts the texts that had the form when taken apart line by line.
     """
 
     json: str
     length: int
     size: int
     height: int
+    entries: int
     quoted: Sequence[int]
-    blocks: Sequence[tuple[int, _Block]]
+    blocks: Sequence[tuple[int, Block]]
+    uses: int = 0
 
 
 def as_json(text: str) -> tuple[str, Form] | None:
     """Lines of block YAML, the last one ended, as JSON of the same data, or None."""
-    lines = LINE.findall(text)
+    number = text.count("\n")
+    for repeat, form in _kept.repeats.get(number, ()):
+        found = repeat.as_json(text)
+        if found is not None:
+            return found, form
+    return _line_by_line(text, number)
+
+
+def _line_by_line(text: str, number: int) -> tuple[str, Form] | None:
+    lines = find_lines(text)
     if not lines:
         return None
     frames, _, values = zip(*lines, strict=True)
@@ -46,9 +64,12 @@ def as_json(text: str) -> tuple[str, Form] | None:
     given = list(filter(None, values))
     if form is None or form.length + sum(map(len, given)) != len(text):
         return None
+    form.uses += 1
+    if form.uses % _OFTEN == 0:
+        _kept.repeat(number, form, frames, values)
     for index in form.quoted:
         if given[index][0] == "'":
-            given[index] = _unquoted(given[index])
+            given[index] = unquoted(given[index])
     for index, block in form.blocks:
         given[index] = block.text(given[index])
     return form.json % tuple(given), form
@@ -66,17 +87,30 @@ def _form_of(frames: Sequence[str]) -> Form | None:
 
 @dataclass(slots=True)
 class _Kept:
-    """Forms by their frames, all forgotten where there are too many."""
+    """Forms by their frames, and expressions for frequent ones by their number of lines. All are forgotten
+    where there are too many.
+    """
 
     forms: dict[str, Form | None] = field(default_factory=dict)
     size: int = 0
+    repeats: dict[int, list[tuple[Repeat, Form]]] = field(default_factory=dict)
+    made: int = 0
 
     def add(self, key: str, form: Form | None) -> None:
         if self.size + len(key) > _MOST_KEPT:
             self.forms.clear()
-            self.size = 0
+            self.repeats.clear()
+            self.size = self.made = 0
         self.forms[key] = form
         self.size += len(key)
+
+    def repeat(self, lines: int, form: Form, frames: Sequence[str], values: Sequence[str]) -> None:
+        alike = self.repeats.setdefault(lines, [])
+        if len(alike) < _MOST_ALIKE and self.made < _MOST_REPEATS:
+            found = make_repeat(frames, values, form.json)
+            if found is not None:
+                alike.append((found, form))
+                self.made += 1
 
 
 _kept = _Kept()
@@ -95,6 +129,7 @@ def _make(frames: Sequence[str]) -> Form | None:
         length=builder.length,
         size=builder.size,
         height=builder.height,
+        entries=builder.entries,
         quoted=tuple(builder.quoted),
         blocks=tuple(builder.blocks),
     )
@@ -121,8 +156,9 @@ class _Builder:
     length: int = 0
     size: int = 0
     height: int = 0
+    entries: int = 0
     quoted: list[int] = field(default_factory=list)
-    blocks: list[tuple[int, _Block]] = field(default_factory=list)
+    blocks: list[tuple[int, Block]] = field(default_factory=list)
     stack: list[_Open] = field(default_factory=list)
     gaps: int = 0
     awaiting: bool = False
@@ -190,7 +226,7 @@ class _Builder:
             head, _, content = kind.partition("\n")
             if len(content) <= column:
                 raise _Unusual
-            self.blocks.append((self.gaps, _Block(len(content), keep_end=head == " |")))
+            self.blocks.append((self.gaps, Block(len(content), keep_end=head == " |")))
         elif kind == " ":
             self.length += 1
             self.quoted.append(self.gaps)
@@ -225,41 +261,4 @@ class _Builder:
         if top.filled:
             self.json.append(",")
         top.filled = True
-
-
-def _unquoted(text: str) -> str:
-    """JSON of a text in single quotes. Text in double quotes is JSON as it is."""
-    if "\n" in text:
-        text = _folded(text)
-    return encode_basestring(text[1:-1].replace("''", "'"))
-
-
-def _folded(text: str) -> str:
-    """Lines of quoted text: a line break is a space, several are one less, spaces around them are nothing.
-
-    The last line has the closing quote, and is never empty.
-    """
-    first, *between, last = text.split("\n")
-    parts = [first.rstrip(" ")]
-    breaks = 0
-    for line in (*(line.strip(" ") for line in between), last.lstrip(" ")):
-        breaks += 1
-        if line:
-            parts.append("\n" * (breaks - 1) or " ")
-            parts.append(line)
-            breaks = 0
-    return "".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A literal block indented by so many columns, of which the first line has lost its indentation."""
-
-    indent: int
-    keep_end: bool
-
-    def text(self, text: str) -> str:
-        """JSON of the block's text."""
-        first, *others = text.rstrip("\n").split("\n")
-        lines = [first, *(line[self.indent :] for line in others)]
-        return encode_basestring("\n".join(lines) + ("\n" if self.keep_end else ""))
+        self.entries += len(self.stack) == 1

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from balancer.manifests.compose import compose
 from balancer.manifests.document import Document, start_of
-from balancer.manifests.fast_document import ITEMS, FastDocument, under_item
-from balancer.manifests.fast_values import colons, loads
+from balancer.manifests.fast_document import ITEMS, FastDocument, Items, may_be_list, under_item
+from balancer.manifests.fast_values import dumps, loads
 from balancer.manifests.finding import Finding
 from balancer.manifests.json_events import json_value
 from balancer.manifests.limits import Limits
 from balancer.manifests.source import SourceText
+from balancer.manifests.split import is_list
 
 # A List as kubectl prints it: nothing but short members before the items, and a line for every brace.
 _PRINTED = re.compile(
     r'[ \t\n]*\{\n( +)(?:"[^"\\\n]*": (?:"[^"\\\n]*"|\{\}|\{(?:\n *"[^"\\\n]*": "[^"\\\n]*",?)*\n *\}),\n +)*'
     rf'"{ITEMS}": \[\n( +)(?=\{{\n)'
 )
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACES = " \t\r\n"
+_SPACE = re.compile(rf"[{_SPACES}]*")
 # Escapes that are needed by nobody, and would upset the count of colons or the text.
 _ODD_ESCAPES = ("\\u003a", "\\u003A", "\\ud", "\\uD")
 _scan = json.JSONDecoder().raw_decode
@@ -49,10 +51,14 @@ def _most_values(text: str) -> int:
 
 
 def _values(text: str) -> Iterator[tuple[int, int]]:
-    """Where each value of the text begins and ends. Raises ValueError."""
+    """Where each value of the text begins and ends. Raises ValueError, and `_Unusual` where one could go on in
+    what follows it: a 0 may be the first digit of something that is no number.
+    """
     at = _skip(text, 0)
     while at < len(text):
         start, at = at, _scan(text, at)[1]
+        if text[start] not in "{[" and text[at : at + 1].strip(_SPACES):
+            raise _Unusual
         yield start, at
         at = _skip(text, at)
 
@@ -126,18 +132,20 @@ class _Reading:
         starts = [start for start, _ in ranges]
         read: dict[int, Document] = {}
         findings: list[Finding] = []
+        flat = is_list(around)
         for index, (start, end) in enumerate(ranges):
             text = self.source.text[start:end]
-            data = loads(text)
+            flat = flat and not may_be_list(text)
             try:
-                self._check(text, data, outside=2)
+                self._check(text, loads(text), outside=2)
             except _Unusual:
                 read[index] = self._read(start, outside=2)
-                data = read[index].data
                 findings += under_item(read[index].findings, index)
                 if not read[index].complete or start_of(read[index].place) != start:
                     raise
-            around[ITEMS].append(data)
+                flat = flat and not is_list(read[index].data)
+        items = self._items(ranges, read)
+        around[ITEMS] = items if flat else list(items)
         if len(findings) > self.limits.max_problems:
             raise _Unusual
         return FastDocument(
@@ -150,6 +158,16 @@ class _Reading:
             read=read,
         )
 
+    def _items(self, ranges: Sequence[tuple[int, int]], read: Mapping[int, Document]) -> Items:
+        text = self.source.text
+        odd = {index: document.data for index, document in read.items()}
+
+        def load(index: int) -> Any:
+            start, end = ranges[index]
+            return odd[index] if index in odd else loads(text[start:end])
+
+        return Items(range(len(ranges)), load)
+
     def _read(self, start: int, *, outside: int) -> Document:
         """The value as the reference reads it, inside of so many others."""
         limits = replace(self.limits, max_depth=self.limits.max_depth - outside)
@@ -157,13 +175,26 @@ class _Reading:
 
     def _check(self, text: str, data: Any, *, outside: int) -> None:
         """Raises `_Unusual` for a key given twice, keys that are too long, and too much depth."""
-        if any(escape in text for escape in _ODD_ESCAPES) or colons(data) != text.count(":"):
+        if "\\u" in text and any(escape in text for escape in _ODD_ESCAPES):
+            raise _Unusual
+        dumped = dumps(data)
+        if dumped.count(b":") != text.count(":"):
             raise _Unusual
         most_depth, longest = self.limits.max_depth - outside, self.limits.max_key_chars
-        deep = text.count("{") + text.count("[") > most_depth
-        long = len(text) > longest and ('\\"' in text or max(map(len, text.split('"'))) > longest)
-        if (deep or long) and not _is_within(data, most_depth, longest):
+        deep = dumped.count(b"{") + dumped.count(b"[") > most_depth
+        if (deep or _may_have_longer(text, longest)) and not _is_within(data, most_depth, longest):
             raise _Unusual
+
+
+def _may_have_longer(text: str, longest: int) -> bool:
+    """Whether a key could have more characters: not if every half of that many has a line break, nor if a quote
+    never comes as late.
+    """
+    half = longest // 2
+    starts = range(0, len(text) - half + 1, half) if len(text) > longest else ()
+    if all(text.find("\n", at, at + half) >= 0 for at in starts):
+        return False
+    return '\\"' in text or max(map(len, text.split('"'))) > longest
 
 
 def _is_within(data: Any, most_depth: int, longest_key: int) -> bool:

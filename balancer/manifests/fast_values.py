@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 loads: Callable[[str], Any]
-colons: Callable[[Any], int]
+dumps: Callable[[Any], bytes]
 
 try:
     import orjson
@@ -27,12 +27,8 @@ except ImportError:
     _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
     loads = _decoder.decode
 
-    def colons(data: Any) -> int:
-        """How many colons the data has as JSON text, those inside of strings included."""
-        return json.dumps(data, ensure_ascii=False).count(":")
+    def dumps(data: Any) -> bytes:
+        """The data as JSON without white space."""
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 else:
-    loads = orjson.loads
-
-    def colons(data: Any) -> int:
-        """How many colons the data has as JSON text, those inside of strings included."""
-        return orjson.dumps(data).count(b":")
+    loads, dumps = orjson.loads, orjson.dumps

@@ -14,14 +14,14 @@ from typing import Any
 from balancer.manifests.compose import compose
 from balancer.manifests.document import Document, Node, start_of
 from balancer.manifests.events import Event, EventKind
-from balancer.manifests.fast_document import ITEMS, FastDocument, under_item
+from balancer.manifests.fast_document import ITEMS, FastDocument, Items, may_be_list, under_item
 from balancer.manifests.fast_forms import as_json
 from balancer.manifests.fast_values import loads
 from balancer.manifests.finding import Finding
 from balancer.manifests.limits import Limits
 from balancer.manifests.paths import JsonPath
 from balancer.manifests.source import SourceText
-from balancer.manifests.yaml_events import yaml_events
+from balancer.manifests.split import is_list
 
 _HEAD = re.compile(r"(?:---\n)?\n*+(?>(?:#[ -~]*+\n\n*+){0,200})")
 _DASH = re.compile(r"( *)- ")
@@ -61,7 +61,7 @@ class _Chunk:
 
     def whole(self, text: str) -> Document | None:
         body = text[self.begin - self.start :].rstrip("\n") + "\n"
-        data = self._data(body, outside=0)
+        data = self._data(body)
         if data is None:
             return None
         at = self.begin + len(body) - len(body.lstrip(" "))
@@ -78,7 +78,7 @@ class _Chunk:
         rest = pieces[-1][tail.end() :] if tail else ""
         pieces[-1] = pieces[-1][: tail.start()] if tail else pieces[-1].rstrip("\n")
         around = f"{text[self.begin - self.start : at]}{ITEMS}: []\n{rest}".rstrip("\n") + "\n"
-        data = self._data(around, outside=0)
+        data = self._data(around)
         if not isinstance(data, dict) or data.get(ITEMS) != [] or around.startswith(" "):
             return None
         self._set_ranges(pieces, len(indent) + 2, self.start + dash.start(), is_last=not tail)
@@ -94,27 +94,28 @@ class _Chunk:
             self.ranges[-1] = (self.ranges[-1][0], self.end)
 
     def _fill(self, data: dict[str, Any], pieces: Sequence[str], indent: str) -> Document | None:
-        items = data[ITEMS]
+        entries: list[str | list[Any]] = []
         starts: list[int] = []
         findings: list[Finding] = []
         read: dict[int, Document] = {}
         for index, piece in enumerate(pieces):
-            one = self._data(f"{indent}- {piece}\n", outside=1)
-            if one is not None and len(one) == 1:
-                items.append(one[0])
+            json = self._json(f"{indent}- {piece}\n", outside=1, entries=1)
+            if json is not None:
+                entries.append(json)
                 starts.append(self.ranges[index][0] + len(indent) + 2)
             else:
                 document = self._odd(index)
                 if document is None:
                     return None
                 read[index] = document
-                items.append(document.data)
+                entries.append([document.data])
                 starts.append(start_of(document.place))
                 findings += under_item(document.findings, index)
         if self.size > self.limits.max_values or len(findings) > self.limits.max_problems:
             return None
+        items = Items(entries, _loaded)
         return FastDocument(
-            data,
+            {**data, ITEMS: items if is_list(data) and not any(map(_may_be_list, entries)) else list(items)},
             self.begin,
             tuple(findings),
             read_whole=self.read_whole,
@@ -123,8 +124,14 @@ class _Chunk:
             read=read,
         )
 
-    def _data(self, text: str, *, outside: int) -> Any:
-        """Lines as data, None for what is odd or too large; `outside` counts the levels around them."""
+    def _data(self, text: str) -> Any:
+        json = self._json(text, outside=0)
+        return None if json is None else loads(json)
+
+    def _json(self, text: str, *, outside: int, entries: int = 0) -> str | None:
+        """Lines as JSON, None for what is odd or too large; `outside` counts the levels around them, `entries`
+        those that the outermost level has to have, 0 for any number.
+        """
         found = as_json(text) if len(text) <= _LONGEST_PIECE else None
         if found is None:
             return None
@@ -132,10 +139,12 @@ class _Chunk:
         self.size += form.size
         if form.height + outside > self.limits.max_depth or self.size > self.limits.max_values:
             return None
-        return loads(json)
+        return json if entries in (0, form.entries) else None
 
     def read_whole(self) -> Document:
         """The document as the reference reads it. There is one, as it was accepted."""
+        from balancer.manifests.yaml_events import yaml_events  # it loads ruamel.yaml, which few files need
+
         events = yaml_events(self.source, self.start, self.end, self.limits.max_depth)
         return next(compose(events, self.source, self.limits))
 
@@ -144,6 +153,8 @@ class _Chunk:
         return _alone(*self._list_of_one(index))
 
     def _list_of_one(self, index: int) -> list[Document]:
+        from balancer.manifests.yaml_events import yaml_events
+
         start, end = self.ranges[index]
         limits = replace(self.limits, max_depth=self.limits.max_depth - 1)
         events = yaml_events(self.source, start, end, limits.max_depth)
@@ -165,6 +176,15 @@ class _Chunk:
             return None
         self.size += 2 * node.size
         return _alone(found[0])
+
+
+def _loaded(entry: str | list[Any]) -> Any:
+    """The value in a list with one, or in the JSON of one."""
+    return (loads(entry) if isinstance(entry, str) else entry)[0]
+
+
+def _may_be_list(entry: str | list[Any]) -> bool:
+    return may_be_list(entry) if isinstance(entry, str) else is_list(entry[0])
 
 
 def _alone(document: Document) -> Document:

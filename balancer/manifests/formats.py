@@ -18,6 +18,15 @@ _PLAIN_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}\Z")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[-+]\d\d:\d\d)\Z", re.ASCII)
 
 
+is_plain_ipv4: Callable[[str], object] = _PLAIN_IPV4.match
+"""Something true for an IPv4 address in the notation that it is printed in; None for any other text."""
+
+
+def plain_ipv4(text: str) -> IPv4Address:
+    """The address of a text that `is_plain_ipv4`."""
+    return IPv4Address(int.from_bytes(socket.inet_aton(text), "big"))
+
+
 @functools.lru_cache(maxsize=1 << 15)
 def parse_address(text: str) -> IPAddress:
     """An address as Kubernetes reads it: an IPv4-mapped IPv6 address is the IPv4 address.
@@ -25,7 +34,7 @@ def parse_address(text: str) -> IPAddress:
     Raises ValueError for anything else, a zone ("%eth0") and leading zeros included.
     """
     if _PLAIN_IPV4.match(text):
-        return IPv4Address(socket.inet_aton(text))
+        return plain_ipv4(text)
     address = ip_address(text)
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
@@ -35,6 +44,7 @@ def parse_address(text: str) -> IPAddress:
     return address
 
 
+@functools.lru_cache(maxsize=1 << 12)
 def parse_timestamp(text: str) -> datetime:
     """RFC 3339, always timezone-aware. Raises ValueError otherwise."""
     if not _TIMESTAMP.match(text):

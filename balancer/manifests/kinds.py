@@ -81,15 +81,18 @@ class Identity:
     findings: tuple[Finding, ...] = ()
 
 
+_IDENTITIES = {name: Identity(kind=kind) for name, kind in KINDS.items()}
+
+
 def identify(data: Any) -> Identity:
     """The kind of an object, or what is wrong with its apiVersion and kind."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         message = f"{wording.show(data)} is not an object: expected a mapping with apiVersion and kind"
         return Identity(findings=(Finding(path=(), message=message),))
     api_version, name = data.get("apiVersion"), data.get("kind")
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind and kind.api_version == api_version:
-        return Identity(kind=kind)
+        return _IDENTITIES[kind.name]
     findings = tuple(_check_words(data))
     if findings:
         return Identity(findings=findings)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from balancer.manifests.heard import EVERYTHING, NOTHING, Heard
 from balancer.manifests.spots import find_spots, subdirectories
 
 LISTING_SECONDS = 1.0
@@ -22,6 +23,8 @@ Sight = tuple[int, int, int, int, int, int]
 class Listing:
     """What is at the paths, by name. Has the same methods as `Notices`, and needs no limits."""
 
+    hears_all = False
+
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = tuple(paths)
         self._seen = dict(_list(self._paths))
@@ -29,26 +32,32 @@ class Listing:
         self._waited = 0
         self._interrupted = threading.Event()
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """Nothing to do: every listing follows the links anew."""
+        return False
 
-    def wait(self) -> bool:
-        """One second; whether something changed, and is quiet now or has not been for long."""
+    def wait(self) -> Heard:
+        """One second; EVERYTHING when something changed, and is quiet now or has not been for long."""
         if self._interrupted.wait(LISTING_SECONDS):
-            return False
+            return NOTHING
         before, self._seen = self._seen, dict(_list(self._paths))
         names = before.keys() | self._seen.keys()
         changed = frozenset(name for name in names if before.get(name) != self._seen.get(name))
         was_waiting, self._unsettled = bool(self._waited), changed
         self._waited = self._waited + 1 if changed else 0
-        return was_waiting and (not changed or self._waited % LONGEST_WAIT_LISTINGS == 0)
+        due = was_waiting and (not changed or self._waited % LONGEST_WAIT_LISTINGS == 0)
+        return EVERYTHING if due else NOTHING
 
     def is_written(self, file: Path) -> bool:
         """Whether the file changed between the latest two listings."""
         return bool(self._unsettled) and os.path.realpath(file) in self._unsettled
 
+    def written(self) -> frozenset[str]:
+        """The real paths of all that did."""
+        return self._unsettled
+
     def is_busy(self) -> bool:
-        """Whether that is so of anything."""
+        """Whether anything did."""
         return bool(self._unsettled)
 
     def interrupt(self) -> None:

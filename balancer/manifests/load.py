@@ -24,4 +24,4 @@ def load(paths: Sequence[Path], *, limits: Limits = DEFAULT_LIMITS) -> Manifests
     with seldom_collected():
         files = tuple(read_file(path, limits=limits) for path in found.files)
         merged = merge(files, problems=found.problems, limits=limits)
-        return replace(merged, problems=merged.locate(merged.problems))
+        return replace(merged, problems=merged.locate(merged.problems), passed_over=found.problems)

@@ -48,16 +48,30 @@ def merge(
         if len(places) == 1:
             kept += places
             continue
-        winner = _winner(places)
+        winner, disputes = settle(places)
         kept.append(winner)
-        found.extend(_disputes(winner, places))
+        found.extend(disputes)
     return Manifests(
         cluster=_cluster(kept),
-        problems=tuple(sorted(found, key=lambda problem: (problem.origin, problem.path, problem.message))),
+        problems=tuple(sorted(found, key=order)),
         files=tuple(files),
         ignored=dict(sorted(sum((Counter(file.ignored) for file in files), Counter()).items())),
         limits=limits,
     )
+
+
+def order(problem: Problem) -> tuple[object, ...]:
+    """By file and line; two problems that are level in all of it are equal, so that the order is the same always."""
+    place = (problem.origin, problem.path, problem.message)
+    return (*place, problem.severity, problem.object, problem.excerpt, problem.excerpt_column)
+
+
+def settle(places: Sequence[AnyObject]) -> tuple[AnyObject, tuple[Problem, ...]]:
+    """Which of several places of an object counts, and what is wrong with the others. The first file and
+    line comes first in `places`.
+    """
+    winner = _winner(places)
+    return winner, tuple(_disputes(winner, places))
 
 
 def _by_key(files: Iterable[FileObjects]) -> dict[tuple[str, str, str], list[AnyObject]]:

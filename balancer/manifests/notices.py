@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from balancer.manifests.heard import ELSEWHERE, EVERYTHING, NOTHING, Heard, joined
 from balancer.manifests.inotify import Event, INotify, flags
 from balancer.manifests.spots import Identity, Spot, find_spots, identify, subdirectories
 
@@ -44,12 +45,13 @@ _STRUCTURE = flags.ISDIR | flags.DELETE_SELF | flags.MOVE_SELF | flags.UNMOUNT |
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watch:
-    """`names` are the entries that matter, None for all."""
+    """`names` are the entries that matter, None for all. `shared`: the directory is there by other paths, too."""
 
     path: str
     identity: Identity
     names: frozenset[str] | None
     mask: int
+    shared: bool = False
 
     def joined(self, other: _Watch | None) -> _Watch:
         """One watch for both: the kernel has only one for each directory."""
@@ -59,7 +61,9 @@ class _Watch:
         path = (
             self.path if self.mask & flags.MODIFY else other.path
         )  # free of links, as `is_written` needs it
-        return _Watch(path=path, identity=self.identity, names=names, mask=self.mask | other.mask)
+        shared = self.shared or other.shared or self.path != other.path
+        mask = self.mask | other.mask
+        return _Watch(path=path, identity=self.identity, names=names, mask=mask, shared=shared)
 
 
 class Notices:
@@ -67,6 +71,8 @@ class Notices:
 
     `refresh` may be called from another thread than `wait`.
     """
+
+    hears_all = True
 
     def __init__(self, paths: Sequence[Path], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._paths = tuple(paths)
@@ -86,11 +92,13 @@ class Notices:
             self._inotify.close()
             raise
 
-    def refresh(self) -> None:
-        """Follow links that point elsewhere now, and directories that came, went or were replaced."""
+    def refresh(self) -> bool:
+        """Follow links that point elsewhere now, and directories that came, went or were replaced. Whether there may
+        have been any.
+        """
         spots = find_spots(self._paths)
         if spots == self._spots and not self._outdated:
-            return
+            return False
         # A directory made after its parent was listed and before that was watched shows at the next round.
         for _ in range(SETTLING_ROUNDS):
             self._outdated = False
@@ -98,6 +106,7 @@ class Notices:
                 break
             spots = find_spots(self._paths)
         self._spots = spots
+        return True
 
     def _adjust(self, wanted: dict[Identity, _Watch]) -> bool:
         """Watch what is wanted and nothing else. True if a watch was added."""
@@ -126,28 +135,33 @@ class Notices:
         with suppress(OSError):  # the kernel removed it with the directory
             self._inotify.rm_watch(number)
 
-    def wait(self) -> bool:
-        """Up to a second; whether something may have changed."""
+    def wait(self) -> Heard:
+        """Up to a second; what may have changed."""
         left = max(self._next_tick - self._clock(), 0.0)
         heard = [self._take(event) for event in self._inotify.read(timeout=int(left * 1000))]
         if self._clock() >= self._next_tick:
             self._next_tick = self._clock() + TICK_SECONDS
             heard.append(self._tick())
-        return any(heard)
+        return joined(heard)
 
-    def _take(self, event: Event) -> bool:
+    def _take(self, event: Event) -> Heard:
         if event.mask & flags.Q_OVERFLOW:
             self._overflow()
-            return True
+            return EVERYTHING
         with self._lock:
             watch = self._watches.get(event.wd)
             if event.mask & flags.IGNORED:
                 self._watches.pop(event.wd, None)
         if watch is None or (watch.names is not None and event.name and event.name not in watch.names):
-            return False
+            return NOTHING
         if event.mask & _STRUCTURE:
             self._outdated = True
-        return self._follow_writer(f"{watch.path}/{event.name}", event.mask, watch.mask)
+        path = f"{watch.path}/{event.name}"
+        if not self._follow_writer(path, event.mask, watch.mask):
+            return NOTHING
+        if event.mask & _STRUCTURE or not event.name or watch.shared:
+            return ELSEWHERE
+        return Heard(files=frozenset({path}))
 
     def _overflow(self) -> None:
         self._outdated = True
@@ -166,14 +180,14 @@ class Notices:
             self._writing.pop(path, None)
         return True
 
-    def _tick(self) -> bool:
+    def _tick(self) -> Heard:
         """What no event tells: mounts, directories that could not be watched, writers that went unseen."""
         with self._lock:
             watches = list(self._watches.values())
         moved = any(identify(watch.path) != watch.identity for watch in watches)
         self._outdated = self._outdated or moved
-        closed = [self._ask_after(path, last) for path, last in list(self._writing.items())]
-        return moved or any(closed) or find_spots(self._paths) != self._spots
+        closed = frozenset(path for path, last in list(self._writing.items()) if self._ask_after(path, last))
+        return Heard(files=closed, elsewhere=moved or find_spots(self._paths) != self._spots)
 
     def _ask_after(self, path: str, last_write: float) -> bool:
         """Whether the file is free although its closing was not noticed."""
@@ -189,8 +203,12 @@ class Notices:
         """Whether somebody has written to the file and not closed it."""
         return bool(self._writing) and os.path.realpath(file) in self._writing
 
+    def written(self) -> frozenset[str]:
+        """The real paths of all of them, temporaries of tools included."""
+        return frozenset(tuple(self._writing))
+
     def is_busy(self) -> bool:
-        """Whether that is so of any file, temporaries of tools among them."""
+        """Whether there is any."""
         return bool(self._writing)
 
     def interrupt(self) -> None:

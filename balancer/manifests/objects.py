@@ -8,15 +8,8 @@ from dataclasses import dataclass, field
 from balancer.manifests.limits import DEFAULT_LIMITS, Limits
 from balancer.manifests.locate import locate
 from balancer.model.cluster import Cluster
-from balancer.model.endpoints import Endpoints, EndpointSlice
-from balancer.model.node import Namespace, Node, Pod
-from balancer.model.policy import BalancingPolicy, LocalRedirectPolicy
+from balancer.model.edit import AnyObject as AnyObject  # of the files' objects
 from balancer.model.problem import Problem
-from balancer.model.service import Service
-
-AnyObject = (
-    Service | EndpointSlice | Endpoints | Pod | Node | Namespace | LocalRedirectPolicy | BalancingPolicy
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +28,16 @@ class FileObjects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifests:
-    """All files of one pass. `problems` is sorted by file and line."""
+    """All files of one pass. `problems` is sorted by file and line; `passed_over` are those of looking for the
+    files, among them, as they were found.
+    """
 
     cluster: Cluster
     problems: tuple[Problem, ...] = ()
     files: tuple[FileObjects, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     limits: Limits = DEFAULT_LIMITS
+    passed_over: tuple[Problem, ...] = ()
 
     def locate(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
         """The problems with the line, column and excerpt of their JSON paths filled in.

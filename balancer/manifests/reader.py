@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -23,7 +23,7 @@ from balancer.manifests.limits import DEFAULT_LIMITS, Limits
 from balancer.manifests.objects import AnyObject, FileObjects
 from balancer.manifests.paths import JsonPath
 from balancer.manifests.placing import in_text, place, whole_file
-from balancer.manifests.schema import check_shape
+from balancer.manifests.schema import check_shape, is_flawless
 from balancer.manifests.source import SourceText, decode, decode_leniently
 from balancer.manifests.split import RawObject, split
 from balancer.model.problem import Origin, Problem, Severity
@@ -77,7 +77,7 @@ class _Reading:
     unlisted: int = 0
     objects: list[AnyObject] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    ignored: Counter[str] = field(default_factory=Counter)
+    ignored: dict[str, int] = field(default_factory=dict)
 
     def document(self, index: int, document: Document) -> None:
         parts = split(document.data)
@@ -88,36 +88,42 @@ class _Reading:
         sound = document.complete and not any(one.is_error for one in around)
         for raw in parts.objects:
             if sound:
-                self._object(raw, inside[raw.path], index, document)
+                self._object(raw, inside.get(raw.path, ()), index, document)
             else:
-                self._report(inside[raw.path], raw, index, document)
+                self._report(inside.get(raw.path, ()), raw, index, document)
 
-    def _object(self, raw: RawObject, syntax: list[Finding], index: int, document: Document) -> None:
-        identity, findings = self._judge(raw, syntax)
+    def _object(self, raw: RawObject, syntax: Sequence[Finding], index: int, document: Document) -> None:
+        identity = identify(raw.data)
+        if identity.kind and not syntax and _is_flawless(identity.kind, raw.data):
+            self._keep(identity.kind, raw, index, document)
+            return
+        findings = self._judge(identity, raw, syntax)
         if isinstance(document, FastDocument) and findings:
             raw = replace(raw, data=_completed(document.precise(raw.path), raw.data))
-            identity, findings = self._judge(raw, syntax)
+            identity = identify(raw.data)
+            findings = self._judge(identity, raw, syntax)
         if identity.ignored_as:
-            self.ignored[identity.ignored_as] += 1
+            self.ignored[identity.ignored_as] = self.ignored.get(identity.ignored_as, 0) + 1
             self._report([replace(one, severity=Severity.WARNING) for one in syntax], raw, index, document)
             return
         self._report(findings, raw, index, document)
         if identity.kind and not any(one.is_error for one in findings):
-            line, column = self.source.position(document.start(raw.path))
-            origin = Origin(file=self.source.path, line=line, column=column, document=index, item=raw.item)
-            kind = identity.kind
-            meta = decode_meta(kind.name, raw.data, origin, namespaced=kind.namespaced)
-            self.objects.append(kind.decode(meta, raw.data))
+            self._keep(identity.kind, raw, index, document)
 
-    def _judge(self, raw: RawObject, syntax: list[Finding]) -> tuple[Identity, list[Finding]]:
-        """What an object is, and what is wrong with it."""
-        identity = identify(raw.data)
+    def _keep(self, kind: Kind, raw: RawObject, index: int, document: Document) -> None:
+        line, column = self.source.position(document.start(raw.path))
+        origin = Origin(file=self.source.path, line=line, column=column, document=index, item=raw.item)
+        meta = decode_meta(kind.name, raw.data, origin, namespaced=kind.namespaced)
+        self.objects.append(kind.decode(meta, raw.data))
+
+    def _judge(self, identity: Identity, raw: RawObject, syntax: Sequence[Finding]) -> list[Finding]:
+        """What is wrong with an object that is this."""
         findings = [*syntax, *identity.findings]
         if identity.kind:
             faulty = {fault.path for fault in syntax}
             checked = islice(_check(identity.kind, raw, self._most), self._most)
             findings.extend(one for one in checked if _prefix_in(one.path, faulty) is None)
-        return identity, findings
+        return findings
 
     def _report(self, findings: Sequence[Finding], raw: RawObject, index: int, document: Document) -> None:
         if not findings:
@@ -154,6 +160,11 @@ class _Reading:
         return (*self.problems, whole_file(self.source.path, message))
 
 
+def _is_flawless(kind: Kind, data: Any) -> bool:
+    """Whether there is nothing at all to say about the data, as far as a quick look tells."""
+    return is_flawless(kind.name.lower(), data) and next(kind.check(data), None) is None
+
+
 def _check(kind: Kind, raw: RawObject, most: int) -> Iterator[Finding]:
     """The shape first; contradictions between fields only in data of the right shape."""
     findings = check_shape(kind.name.lower(), raw.data, most)
@@ -169,7 +180,7 @@ def _completed(data: Any, given: Any) -> Any:
 
 def _by_owner(
     findings: Sequence[Finding], objects: Iterable[RawObject]
-) -> tuple[list[Finding], defaultdict[JsonPath, list[Finding]]]:
+) -> tuple[list[Finding], Mapping[JsonPath, Sequence[Finding]]]:
     """The findings outside of all objects, and by an object's path those inside it, relative to it."""
     paths = {raw.path for raw in objects} if findings else set()
     around: list[Finding] = []

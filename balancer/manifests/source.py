@@ -17,7 +17,7 @@ from balancer.manifests.finding import SyntaxFault
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WIDE_LINE = 400
 _WINDOW = 100
-_STRETCH = 2048  # characters
+_STRETCH = 512  # characters
 _BOM = "\ufeff"
 
 
@@ -46,6 +46,8 @@ class SourceText:
         Without a list of all lines, which of a large file takes more memory than its text.
         """
         offset = min(max(offset, 0), len(self.text))
+        if offset <= _STRETCH and "\r" not in (before := self.text[:offset]):
+            return before.count("\n") + 1, offset - before.rfind("\n")
         if self._lines_before is not None:
             stretch = offset // _STRETCH
             line = self._lines_before[stretch] + self.text.count("\n", stretch * _STRETCH, offset) + 1

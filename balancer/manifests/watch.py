@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from balancer.manifests.heard import ELSEWHERE, EVERYTHING, NOTHING, Heard
 from balancer.manifests.listing import Listing
 from balancer.manifests.notices import Notices
 
@@ -60,6 +61,10 @@ class Inbox:
         except Empty:
             return None
 
+    def is_waiting(self) -> bool:
+        """Whether there is something to be got."""
+        return not self._queue.empty()
+
     def next(self, seconds: float) -> Wake:
         """The next wake-up, TIMER after this many seconds. After a change it waits until nothing more
         comes for the quiet time, but never longer than half a second (or the quiet time, if that is longer).
@@ -78,13 +83,19 @@ class Inbox:
 
 
 class Source(Protocol):
-    """Where changes are learnt from. Every call but `wait` may come from another thread."""
+    """Where changes are learnt from. Every call but `wait` may come from another thread. `hears_all`: whatever is
+    not in what `wait` gives did not change, as far as anybody can tell.
+    """
 
-    def refresh(self) -> None: ...
+    hears_all: bool
 
-    def wait(self) -> bool: ...
+    def refresh(self) -> bool: ...
+
+    def wait(self) -> Heard: ...
 
     def is_written(self, file: Path) -> bool: ...
+
+    def written(self) -> frozenset[str]: ...
 
     def is_busy(self) -> bool: ...
 
@@ -117,6 +128,8 @@ class Watcher:
         self._look_again = False
         self._log = logging.getLogger("balancer.watch")
         self._second_try: float | None = None
+        self._lock = threading.Lock()
+        self._heard = EVERYTHING
         self._stopped = threading.Event()
         self._source: Source = Listing(self._paths) if poll else self._events_or_listing()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -132,9 +145,24 @@ class Watcher:
                 self._log.info("changes are noticed by events again")
             self._replace(source)
         try:
-            self._source.refresh()
+            if self._source.refresh():
+                self._note(ELSEWHERE)  # what no event told of, such as a mount
         except OSError as error:
             self._replace(self._fall_back(error))
+
+    def heard(self) -> Heard:
+        """Where files may have changed since the last call, and what is being written now: to be asked after a
+        wake-up, before the look at the files.
+        """
+        with self._lock:
+            heard, self._heard = self._heard, NOTHING
+        if not self._source.hears_all:
+            return EVERYTHING
+        return heard | Heard(files=self._source.written())
+
+    def _note(self, heard: Heard) -> None:
+        with self._lock:
+            self._heard |= heard
 
     def whole(self, read: Callable[[Path], bytes]) -> Callable[[Path], bytes]:
         """`read`, but OSError for a file that is being written to: its content is half of something."""
@@ -187,21 +215,25 @@ class Watcher:
 
     def _replace(self, source: Source) -> None:
         before, self._source = self._source, source
+        self._note(EVERYTHING)  # what happened between the two
         before.interrupt()  # its thread closes it
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             source = self._source
             try:
-                changed = source.wait()
+                heard = source.wait()
             except OSError as error:
-                changed = True
+                heard = EVERYTHING
                 self._replace(self._fall_back(error))
-            if changed:
+            if heard:
                 self._last_change = self._clock()
-            if changed or (self._look_again and not self.is_busy()):
+            elif self._look_again and not self.is_busy():
+                heard = ELSEWHERE
+            if heard:
                 self._look_again = False
+                self._note(heard)
                 self._wake()
             if source is not self._source:
                 source.close()
-                self._wake()  # what happened between the two
+                self._wake()

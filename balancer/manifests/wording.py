@@ -6,7 +6,6 @@ reads well after "expected".
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -41,8 +40,10 @@ def misspelled(key: str, known: str) -> str:
 
 def closest(word: str, known: list[str]) -> str:
     """The known word that was most likely meant, "" when none is near."""
+    from difflib import get_close_matches  # only a word that nobody knows needs it
+
     exact = [other for other in known if other.lower() == word.lower()]
-    return next(iter(exact or difflib.get_close_matches(word, known, n=1, cutoff=0.75)), "")
+    return next(iter(exact or get_close_matches(word, known, n=1, cutoff=0.75)), "")
 
 
 def show(value: object) -> str:

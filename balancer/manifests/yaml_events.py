@@ -1,7 +1,6 @@
 """YAML text to events, by ruamel.yaml's own scanner and parser.
 
 Only the event level of ruamel.yaml is used: no constructor ever runs, so no tag can build an object.
-A file is cut at its ``---`` lines first, so that one broken document does not hide the others.
 """
 
 from __future__ import annotations
@@ -32,12 +31,9 @@ from balancer.manifests.finding import SyntaxFault, too_deep
 from balancer.manifests.scalars import TagFault, plain, short_tag, tagged
 from balancer.manifests.source import SourceText
 
-_BOUNDARY = re.compile(r"(?:^|(?<=\r))---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_PROLOGUE = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n)|%[^\r\n]*(?:\r\n?|\n))*\Z")
 _LONGEST_REASON = 200
 _MANY = 4
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_DIRECTIVE = re.compile(r"(?:^|(?<=\r))%", re.MULTILINE)
 _COLLECTION_TAGS = ("!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MARKERS: dict[type[RuamelEvent], EventKind] = {
     DocumentStartEvent: EventKind.DOCUMENT,
@@ -99,28 +95,6 @@ _WORDING_AT_START = (
     ("expected ',' or ']'", 'this list is still open on line {line}: expected "," or "]" before that'),
     ("expected ',' or '}'", 'this mapping is still open on line {line}: expected "," or "}}" before that'),
 )
-
-
-def chunks(source: SourceText) -> Iterator[tuple[int, int]]:
-    """Start and end offsets of the parts of a file that ``---`` lines separate.
-
-    YAML allows no line that starts with ``---`` inside any scalar, so that cutting there is exact.
-    Directives stay with the document that they belong to.
-    """
-    start = 0
-    if "---" not in source.text:
-        yield start, len(source.text)
-        return
-    for match in _BOUNDARY.finditer(source.text):
-        if match.start() == start:
-            continue
-        if _DIRECTIVE.search(source.text, start, match.start()) and _PROLOGUE.match(
-            source.text[start : match.start()]
-        ):
-            continue
-        yield start, match.start()
-        start = match.start()
-    yield start, len(source.text)
 
 
 def yaml_events(source: SourceText, start: int, end: int, max_depth: int) -> Iterator[Event]:

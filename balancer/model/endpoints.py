@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from balancer.model.meta import IPAddress, Meta
 from balancer.model.service import Protocol
@@ -17,12 +18,12 @@ class AddressType(enum.StrEnum):
     FQDN = "FQDN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One endpoint with the API's defaults applied: ready unset = true, serving unset = ready,
     terminating unset = false. `address` is addresses[0]. `node_name` is None when not exported.
 
-    `pod` is the (namespace, name) of a Pod targetRef, or None.
+    `pod` is the (namespace, name) of a Pod targetRef, or None. A tuple, since there may be 100,000: it is made
+    several times faster than a frozen dataclass.
     """
 
     address: IPAddress

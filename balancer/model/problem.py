@@ -49,5 +49,10 @@ class Problem:
     excerpt_column: int = 1
 
     @property
+    def order(self) -> tuple[Origin, str, str]:
+        """By file, line and path."""
+        return (self.origin, self.path, self.message)
+
+    @property
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR

@@ -49,7 +49,7 @@ def test_a_file_of_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         os.truncate(tmp_path / name, 1 << 30)
     reading = read(tmp_path, memory=200 << 20)
-    message = "the file is too large: expected at most 67108864 bytes"
+    message = "the file is too large: expected at most 134217728 bytes"
     assert reading.errors == {"a.yaml": (message,), "b.json": (message,)}
     assert reading.seconds < 5
 

@@ -12,7 +12,7 @@ from fuzz.corpus import objects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balancer.manifests import FileObjects, Limits, load
+from balancer.manifests import FileObjects, Limits, fast_forms, load
 from balancer.manifests.choice import ENVIRONMENT
 from balancer.manifests.engine import reference_documents
 from balancer.manifests.fast import fast_documents
@@ -54,7 +54,9 @@ def both(name: str, raw: bytes, limits: Limits | None = None) -> tuple[FileObjec
     limits = limits or Limits()
     with mock.patch.dict(os.environ, {ENVIRONMENT: "reference"}):
         alone = read_bytes_as(name, raw, limits=limits, engine=reference_documents)
-    return alone, read_bytes_as(name, raw, limits=limits, engine=fast_documents)
+    # What has been seen once is recognised as a whole from then on, which else takes more than these tests have.
+    with mock.patch.multiple(fast_forms, _kept=fast_forms._Kept(), _OFTEN=1):
+        return alone, read_bytes_as(name, raw, limits=limits, engine=fast_documents)
 
 
 def check_printed(seeds: range) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from fuzz.printed import like_kubectl
@@ -11,7 +12,7 @@ from manifest_builders import endpoint_slice, messages, read, service
 from balancer.manifests import Limits
 from balancer.manifests.document import Document
 from balancer.manifests.fast import fast_documents
-from balancer.manifests.fast_document import FastDocument
+from balancer.manifests.fast_document import FastDocument, Items
 from balancer.manifests.fast_forms import as_json
 from balancer.manifests.source import SourceText
 
@@ -112,3 +113,57 @@ def test_a_document_with_many_endpoints_is_one_form() -> None:
     found = as_json(like_kubectl(endpoint_slice(*endpoints)))
     assert found
     assert json.loads(found[0])["endpoints"] == endpoints
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_items_of_a_list_are_made_one_after_the_other(name: str) -> None:
+    """Else all of a large cluster would be in memory at once, three times over."""
+    text = like_kubectl(listed()) if name == "a.yaml" else json.dumps(listed())
+    (document,) = documents(text, name)
+    items = document.data["items"]
+    assert isinstance(items, Items)
+    assert items == listed()["items"] == list(items)
+    assert items[1] is not items[1]
+    assert [one.meta.name for one in read(text, name).objects] == ["s0", "s1", "s2", "s3"]
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+@pytest.mark.parametrize("word", ["List", "ServiceList", "L\\u0069st"])
+def test_a_list_in_a_list_is_taken_apart(name: str, word: str) -> None:
+    tree = {**listed(1), "items": [{**listed(2), "kind": "WORD"}, service("s2")]}
+    text = like_kubectl(tree) if name == "a.yaml" else json.dumps(tree)
+    text = re.sub('"?WORD"?', lambda match: f'"{word}"', text)
+    assert [(one.meta.name, one.meta.origin.item) for one in read(text, name).objects] == [
+        ("s0", 0), ("s1", 1), ("s2", 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_items_of_what_is_no_list_are_plain_data(name: str) -> None:
+    tree = {**service("s0"), "items": [service("s1")]}
+    text = like_kubectl(tree) if name == "a.yaml" else json.dumps(tree)
+    (document,) = documents(text, name)
+    assert document.data == tree
+    assert type(document.data["items"]) is list
+    assert [one.meta.name for one in read(text, name).objects] == ["s0"]
+
+
+@pytest.mark.parametrize("length", [4096, 4097])
+@pytest.mark.parametrize("layout", [{"indent": 4}, {}])
+def test_a_key_of_json_has_a_length(length: int, layout: dict[str, object]) -> None:
+    text = json.dumps({**service("s0"), "k" * length: 1, "x": "y" * 9000}, **layout)
+    (document,) = documents(text, "a.json")
+    assert isinstance(document, FastDocument) == (length <= 4096)
+
+
+@pytest.mark.parametrize(
+    "text", ["00", "\t000{}", "-01", "1true", "{} 01", "0.5.5", '""0', "nullnull", "[]01"]
+)
+def test_json_values_that_run_into_each_other_are_for_the_reference(text: str) -> None:
+    assert not any(isinstance(one, FastDocument) for one in documents(text, "a.json"))
+
+
+def test_json_values_beside_each_other_are_documents() -> None:
+    found = documents('{}[] 0 "a"\n1', "a.json")
+    assert all(isinstance(one, FastDocument) for one in found)
+    assert [one.data for one in found] == [{}, [], 0, "a", 1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from manifest_builders import write
 
 from balancer.errors import PathUnreadable
 from balancer.manifests import discover, is_manifest_name, scan
+from balancer.manifests.discover import Glance, Scanner, glance
 
 
 def names(directory: Path) -> list[str]:
@@ -144,3 +147,76 @@ def test_fifo_as_a_path_is_refused(tmp_path: Path) -> None:
 def test_a_file_named_itself_is_taken_whatever_its_name(tmp_path: Path) -> None:
     write(tmp_path, {"export.txt": ""})
     assert discover([tmp_path / "export.txt"]) == (tmp_path / "export.txt",)
+
+
+def test_files_that_stay_keep_their_path_objects(tmp_path: Path) -> None:
+    write(tmp_path, {"a.yaml": "", "sub/b.yaml": ""})
+    scanner = Scanner()
+    before = scanner.scan([tmp_path])
+    (tmp_path / "a.yaml").rename(tmp_path / "c.yaml")
+    after = scanner.scan([tmp_path])
+    assert [path.name for path in after.files] == ["c.yaml", "b.yaml"]
+    assert after.files[1] is before.files[1]
+    assert after == scan([tmp_path])
+
+
+def test_the_same_names_behind_another_link_are_other_files(tmp_path: Path) -> None:
+    write(tmp_path, {"one/a.yaml": "", "two/a.yaml": "", "two/b.yaml": ""})
+    link, scanner = tmp_path / "link", Scanner()
+    for target in ("one", "two"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        assert scanner.scan([link]) == scan([link])
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda top: (top / "link.yaml").symlink_to("a.yaml"),
+        lambda top: (top / "b.yaml").hardlink_to(top / "a.yaml"),
+        lambda top: (top.parent / "b.yaml").hardlink_to(top / "sub/a.yaml"),
+        lambda top: (top / "sub/odd").symlink_to("/"),
+        lambda top: os.mkfifo(top / "b.yaml"),
+    ],
+)
+def test_files_can_be_looked_at_alone_where_each_has_one_name(
+    tmp_path: Path, deed: Callable[[Path], None]
+) -> None:
+    top = tmp_path / "top"
+    write(top, {"a.yaml": "", "sub/a.yaml": ""})
+    assert scan([top]).root == str(top)
+    assert scan([top, top / "sub"]).root == ""
+    deed(top)
+    assert scan([top]).root == ""
+
+
+def test_a_glance_says_what_a_scan_would_make_of_a_file(tmp_path: Path) -> None:
+    names = {"a.yaml": "", "sub/b.json": "", ".c.yaml": "", "notes.txt": "", ".git/d.yaml": "", "e.yaml~": ""}
+    write(tmp_path, names)
+    seen = [name for name in names if glance(tmp_path, tmp_path / name) is Glance.FILE]
+    assert seen == ["a.yaml", "sub/b.json"]
+    assert {glance(tmp_path, tmp_path / name) for name in [*names, "gone.yaml"][2:]} == {Glance.NOTHING}
+    assert glance(tmp_path / "notes.txt", tmp_path / "notes.txt") is Glance.FILE
+
+
+def test_a_file_that_is_there_by_two_paths_cannot_be_looked_at_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is mounted on another is; it has no more links for that."""
+    write(tmp_path, {"a.yaml": "", "b.yaml": ""})
+    monkeypatch.setattr(sys.modules[scan.__module__], "sight_of", lambda _: (1, 2, 0, 0, 0))
+    assert scan([tmp_path]).root == ""
+
+
+def test_a_name_with_other_cases_may_be_the_one_that_is_listed(tmp_path: Path) -> None:
+    write(tmp_path, {"a.yaml": "", "A.YAML": ""})
+    assert {glance(tmp_path, tmp_path / name) for name in ("a.yaml", "A.YAML")} == {Glance.UNCLEAR}
+
+
+@pytest.mark.parametrize("name", ["sub", "link.yaml", "b.yaml", "open.yaml", "gone/a.yaml", "a.yaml/b.yaml"])
+def test_a_glance_does_not_say_what_it_cannot_know(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {"a.yaml": "", "sub/a.yaml": "", "open.yaml": ""})
+    (tmp_path / "link.yaml").symlink_to("a.yaml")
+    (tmp_path / "b.yaml").hardlink_to(tmp_path / "sub/a.yaml")
+    (tmp_path / "open.yaml").chmod(0o666)
+    assert glance(tmp_path, tmp_path / name) is Glance.UNCLEAR

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -127,14 +128,18 @@ def test_a_given_directory_that_vanishes_is_unreadable_and_not_empty(
 def test_an_entry_that_cannot_be_looked_at_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path, {"a.yaml": "", "b.yaml": ""})
-    look = Path.lstat
+    write(tmp_path, {"b.yaml": ""})
 
-    def refuse(path: Path) -> os.stat_result:
-        if path.name == "a.yaml":
-            raise PermissionError(13, "Permission denied")
-        return look(path)
+    class Refused:
+        name = "a.yaml"
 
-    monkeypatch.setattr(Path, "lstat", refuse)
+        def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+            raise PermissionError(13, f"Permission denied ({follow_symlinks=})")
+
+    listing = os.scandir(tmp_path)
+    monkeypatch.setattr(os, "scandir", lambda _: nullcontext([Refused(), *listing]))
     (problem,) = scan([tmp_path]).problems
-    assert (problem.is_error, problem.message) == (True, "cannot be read: Permission denied")
+    assert (problem.is_error, problem.message) == (
+        True,
+        "cannot be read: Permission denied (follow_symlinks=False)",
+    )

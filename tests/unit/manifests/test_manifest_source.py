@@ -50,3 +50,12 @@ def test_bytes_that_are_no_text_are_refused_at_their_place(raw: bytes, at: int, 
 
 def test_lenient_text_has_every_line() -> None:
     assert decode_leniently("a", b"a: \xff\nb").text == "a: \ufffd\nb"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\r", "\r\n\n"])
+def test_places_near_the_start_are_counted_as_any_other(end: str) -> None:
+    text, before = end.join(["abc"] * 400), "x" * 9000 + "\n"
+    near, far = SourceText("a", text), SourceText("a", before + text)
+    for offset in range(len(text) + 1):
+        line, column = far.position(len(before) + offset)
+        assert near.position(offset) == (line - 1, column)

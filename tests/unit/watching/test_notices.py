@@ -6,6 +6,7 @@ import pytest
 from watch_parts import Ticker
 
 from balancer.manifests import notices
+from balancer.manifests.heard import EVERYTHING, Heard
 from balancer.manifests.inotify import Event, flags
 from balancer.manifests.notices import IDLE_SECONDS, Notices
 
@@ -42,7 +43,7 @@ def test_lost_events_count_as_a_change_and_directories_are_looked_for_again(tmp_
     source.refresh()
     assert str(tmp_path / "deep") not in told.numbers
     told.tell(-1, flags.Q_OVERFLOW)
-    assert source.wait()
+    assert source.wait() == EVERYTHING
     source.refresh()
     assert str(tmp_path / "deep") in told.numbers
 
@@ -73,5 +74,5 @@ def test_a_writer_that_stalls_is_waited_for_while_it_has_the_file_open(half_writ
 def test_a_file_that_was_cut_without_being_opened_is_free_after_a_while(half_written):
     """truncate(2) is a change that no closing follows."""
     source, file, _clock = half_written
-    assert source.wait()
+    assert source.wait() == Heard(files=frozenset({str(file)}))
     assert not source.is_written(file)
