@@ -25,7 +25,9 @@ def address_flags(
     flags: dict[IPAddress, AddressFlags] = {}
 
     def add(address: IPAddress, flag: AddressFlags) -> None:
-        flags[address] = flags.get(address, AddressFlags(0)) | flag
+        known = flags.setdefault(address, flag)
+        if known is not flag:
+            flags[address] = known | flag
 
     for served in services:
         for vip in served.vips:

@@ -94,5 +94,9 @@ def _to_endpoints(targets: Iterable[Target]) -> list[Backend]:
 
 def in_backend_order(backends: list[Backend]) -> tuple[Backend, ...]:
     """By `Backend.order`, each address:port once (two Node objects may share an address)."""
-    unique = {backend.order: backend for backend in reversed(backends)}
-    return tuple(unique[order] for order in sorted(unique))
+    orders = [backend.order for backend in backends]
+    ordered = sorted(set(orders))
+    if orders == ordered:  # as the endpoints of most slices stand
+        return tuple(backends)
+    unique = dict(zip(reversed(orders), reversed(backends), strict=True))
+    return tuple([unique[order] for order in ordered])

@@ -27,13 +27,17 @@ from balancer.desired.types import (
     SkippedPod,
 )
 from balancer.model.cluster import Cluster
-from balancer.model.problem import Problem
+from balancer.model.problem import Origin, Problem
 from balancer.model.service import Protocol
 
 
 def compute(cluster: Cluster, host: Host, rules: Rules) -> Desired:
     """What the maps of `host` should say. Raises nothing: what cannot be served is in `problems`."""
-    around = look_around(cluster, host, rules)
+    return compute_around(cluster, look_around(cluster, host, rules), host, rules)
+
+
+def compute_around(cluster: Cluster, around: Surroundings, host: Host, rules: Rules) -> Desired:
+    """`compute` for who knows the surroundings already; `narrow` passes those of a larger cluster."""
     services = served_services(cluster, rules)
     problems = [*check_services(services, around, rules.service_redirect), *check_nodes(around)]
     claims: list[Claim] = []
@@ -112,6 +116,10 @@ def _frontend_order(frontend: Frontend) -> tuple[int, int, int, str]:
     return frontend.order
 
 
+def problem_order(problem: Problem) -> tuple[Origin, str, str, str, str]:
+    """The order of `Desired.problems`; no two of them share it."""
+    return (problem.origin, problem.object, problem.path, problem.message, problem.severity)
+
+
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    unique = dict.fromkeys(problems)
-    return tuple(sorted(unique, key=lambda item: (item.origin, item.object, item.path, item.message)))
+    return tuple(sorted(dict.fromkeys(problems), key=problem_order))

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from balancer.desired.served import ignored_by_label
 from balancer.model.cluster import Cluster
 from balancer.model.endpoints import AddressType, Endpoint, EndpointPort, EndpointSlice
-from balancer.model.meta import IPAddress
 from balancer.model.problem import Origin
 from balancer.model.service import Service, ServicePort
 
@@ -83,18 +82,21 @@ def targets_of(
     Of repeats the one on this node counts, otherwise the first by slice name: kube-proxy prefers
     the local one and leaves the rest open.
     """
-    found: dict[tuple[IPAddress, int], Target] = {}
+    # By number and port: within one family, and addresses take several times as long to look up.
+    found: dict[tuple[int, int], Target] = {}
     for offer in offers:
         if version not in offer.versions:
             continue
         for number in port_numbers(offer, port):
             for endpoint in offer.endpoints:
-                if endpoint.address.version != version:
+                address = endpoint.address
+                if address.version != version:
                     continue
                 target = Target(endpoint, number)
-                held = found.setdefault((endpoint.address, number), target)
-                if endpoint.node_name == node_name != held.endpoint.node_name:
-                    found[endpoint.address, number] = target
+                key = (int(address), number)
+                held = found.setdefault(key, target)
+                if held is not target and endpoint.node_name == node_name != held.endpoint.node_name:
+                    found[key] = target
     return tuple(found.values())
 
 
