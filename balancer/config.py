@@ -80,7 +80,7 @@ class Settings:
     `bpffs`: where programs, links and maps are pinned. `state`: what the last pass left behind.
     `rules`: what changes the answer for a Service. `map_limits`: the most entries each map may grow to.
     `debounce_seconds`: how long files must be quiet before `watch` reads them.
-    `resync_seconds`: how often `watch` compares files and kernel with nothing having changed.
+    `resync_seconds`: how often `watch` compares files and kernel, whatever changed meanwhile.
     `poll`: `watch` lists the directory every second where the file system reports no events (NFS).
     `close_stale_tcp`: TCP connections, too, are ended when their backend goes; connected UDP sockets always are.
     `lock_timeout_seconds`: how long to wait for another reconciler on the same maps.

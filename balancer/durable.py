@@ -7,6 +7,7 @@ deleted: it is set aside for a person to look at. Nothing here knows what the te
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -51,8 +52,58 @@ def write(path: Path, version: int, text: str) -> None:
         ) from None
 
 
+def replace(path: Path, version: int, text: str) -> None:
+    """Makes the file hold this text alone, and writes only if it does not; one that cannot be trusted is set
+    aside. Raises HostError.
+    """
+    try:
+        if read_all(path, version) == [text]:
+            return
+    except Damaged:
+        set_aside(path)
+    except HostError:
+        pass  # what cannot be read may still be replaced
+    write(path, version, text)
+
+
+def append(path: Path, text: str) -> None:
+    """Adds a record to a file that `write` made; `text` is one line. Raises HostError.
+
+    A record is not waited for until it is on the disk: after a power failure the last ones may be missing.
+    """
+    record = f"{_digest(text.encode())} {text}\n".encode()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            if os.write(descriptor, record) != len(record):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise HostError(
+            f"cannot add to {path}: {error.strerror or error}", hint="name a writable place with --state"
+        ) from None
+
+
 def read(path: Path, version: int) -> str | None:
     """The text, None when there is no file. Raises Damaged, and HostError for a file that cannot be read."""
+    found = _read(path, version)
+    return None if found is None else _checked(path, found[0], found[1].removesuffix(b"\n"))
+
+
+def read_all(path: Path, version: int) -> list[str] | None:
+    """The same of a text that is one line, and the records added to it, as far as they are whole: what follows
+    a torn one is not believed. Raises as `read` does, of the text alone.
+    """
+    found = _read(path, version)
+    if found is None:
+        return None
+    text, _, rest = found[1].partition(b"\n")
+    return [_checked(path, found[0], text), *_records(rest)]
+
+
+def _read(path: Path, version: int) -> tuple[str, bytes] | None:
+    """The checksum and what follows the header, None when there is no file."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -60,16 +111,30 @@ def read(path: Path, version: int) -> str | None:
     except OSError as error:
         raise HostError(f"cannot read the state file {path}: {error.strerror or error}") from None
     try:
-        line, _, text = raw.partition(b"\n")
+        line, _, rest = raw.partition(b"\n")
         header = json.loads(line)
         if header["version"] != version:
             raise Damaged(f"state file {path} is of version {header['version']}, expected {version}")
-        text = text.removesuffix(b"\n")
-        if header["sha256"] != _digest(text):
-            raise Damaged(f"state file {path} is damaged: its checksum does not fit")
-        return text.decode()
+        return str(header["sha256"]), rest
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(f"state file {path} is damaged: {error}") from None
+
+
+def _checked(path: Path, digest: str, text: bytes) -> str:
+    if digest != _digest(text):
+        raise Damaged(f"state file {path} is damaged: its checksum does not fit")
+    try:
+        return text.decode()
+    except ValueError as error:
+        raise Damaged(f"state file {path} is damaged: {error}") from None
+
+
+def _records(raw: bytes) -> Iterator[str]:
+    for record in raw.split(b"\n")[:-1]:  # what no line break ends was cut off
+        digest, _, text = record.partition(b" ")
+        if digest != _digest(text).encode():
+            return
+        yield text.decode()
 
 
 @contextlib.contextmanager

@@ -10,16 +10,26 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, compress, repeat
+from operator import ne
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from balancer.durable import Damaged
-from balancer.errors import HostError, PathUnreadable
+from balancer.errors import PathUnreadable
 from balancer.lastgood_file import Content, Key
+from balancer.lastgood_keep import Keeper, Kept
+from balancer.lastgood_roots import Roots
 from balancer.manifests import FileObjects
+from balancer.manifests.discover import Glance, glance
 from balancer.manifests.finding import SyntaxFault
+from balancer.manifests.heard import EVERYTHING, Heard
+from balancer.manifests.sight import Sight, is_settled
+from balancer.manifests.spots import identify
 from balancer.model.problem import Origin, Problem, Severity
 
 if TYPE_CHECKING:
@@ -53,22 +63,11 @@ class Snapshot:
     parsed: int = 0
 
 
-class Kept(Protocol):
-    """The contents on disk, as `LastGoodFile` has them."""
-
-    path: Path
-
-    def load(self) -> dict[Key, Content]: ...
-
-    def save(self, wanted: Mapping[Key, str], contents: Mapping[Key, Content]) -> None: ...
-
-    def set_aside(self) -> Path: ...
-
-
 class LastGood:
     """Reads what changed, by content, and keeps for each file the last content without errors.
 
-    `read` gives the bytes of a file and raises OSError or SyntaxFault, `parse` its objects.
+    `read` gives the bytes of a file and raises OSError or SyntaxFault, `parse` its objects; `glance` tells what `scan`
+    would make of one file alone. `clock` is in nanoseconds since 1970, as file times are.
     """
 
     def __init__(
@@ -78,91 +77,134 @@ class LastGood:
         read: Callable[[Path], bytes],
         parse: Callable[[str, bytes], FileObjects],
         kept: Kept,
+        glance: Callable[[Path, Path], Glance] = glance,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._scan = scan
+        self._glance = glance
         self._read = read
         self._parse = parse
-        self._kept = kept
-        self._listings: dict[Path, tuple[Path, ...]] = {}
+        self._clock = clock
+        self._keeper = Keeper(kept)
+        self._listings: dict[Path, list[Path]] = {}
         self._digests: dict[Path, str] = {}
+        self._sights: dict[Path, Sight] = {}
         self._good: dict[Path, FileObjects] = {}
         self._broken: dict[Path, FileObjects] = {}
         self._unreadable: dict[Path, Problem] = {}
         self._held: set[Path] = set()
         self._restored: dict[Path, Content] = {}
-        self._saved: dict[Key, str] = {}
-        self._unsaved: dict[Key, Content] = {}
-        self._save_all = False
+        self._roots = Roots()
+        self._in_force: dict[Path, list[FileObjects | None]] = {}
+        self._digests_before: dict[Path, str | None] = {}
         self._parsed = 0
+        self._finished = False
 
     def restore(self, paths: Sequence[Path]) -> None:
         """Begin with what was in force when the agent last ran. Raises HostError, then begins with nothing;
         a file that is damaged is set aside.
         """
-        try:
-            contents = self._kept.load()
-        except Damaged as error:
-            raise self._set_aside(error) from None
-        self._saved = {key: content.sha256 for key, content in contents.items()}
+        contents = self._keeper.load()
         for path in paths:
             root = _root(path)
             found = {path / key.name: content for key, content in contents.items() if key.root == root}
             if found:
-                self._listings[path] = tuple(sorted(found))
+                self._listings[path] = sorted(found)
                 self._restored |= found
 
-    def refresh(self, paths: Sequence[Path]) -> Snapshot:
-        """Look at every file again. Never raises for what is on disk."""
-        before = dict(self._digests)
-        problems: list[Problem] = []
-        self._held = set()
+    def refresh(self, paths: Sequence[Path], heard: Heard = EVERYTHING) -> Snapshot:
+        """Look again at every file that can have changed, by what was `heard` since the last time. Never raises for
+        what is on disk.
+        """
+        paths = tuple(dict.fromkeys(paths))
         self._parsed = 0
-        for path in paths:
-            self._visit(path, problems)
-        self._save_all = False
-        listed = dict.fromkeys(file for path in paths for file in self._listings.get(path, ()))
-        self._forget(listed)
-        return self._snapshot(paths, listed, problems, before)
+        self._digests_before = {}
+        if not self._finished:  # the last look ended with a fault of ours
+            heard = EVERYTHING
+        self._finished = False
+        found = None if heard.elsewhere else self._look_at_these(paths, heard.files)
+        if found is None:
+            found = self._look_at_all(paths, heard)
+        self._finished = True
+        return found
 
     def keep(self, paths: Sequence[Path]) -> None:
         """Keep on disk what is in force now; writes only what differs. Raises HostError."""
-        if self._saved and not self._kept.path.exists():
-            self._lose()
-        contents = dict(self._unsaved)
-        wanted = {}
-        for key, file in self._keys(paths):
-            if file in self._restored:
-                contents.setdefault(key, self._restored[file])
-            at_hand = {self._saved.get(key), contents[key].sha256 if key in contents else None}
-            if file in self._good and self._good[file].sha256 in at_hand:
-                wanted[key] = self._good[file].sha256
-        if wanted != self._saved:
-            try:
-                self._kept.save(wanted, contents)
-            except Damaged as error:
-                raise self._set_aside(error) from None
-        self._saved = wanted
-        self._unsaved.clear()
+        self._keeper.save(lambda: self._keys(paths), self._good, self._restored)
 
     def _keys(self, paths: Sequence[Path]) -> Iterator[tuple[Key, Path]]:
         for path in paths:
-            root = _root(path)
             for file in self._listings.get(path, ()):
-                yield _key(root, path, file), file
+                yield _key(path, file), file
 
-    def _set_aside(self, error: Damaged) -> HostError:
-        self._lose()
-        aside = self._kept.set_aside()
-        return HostError(f"{error}; it was set aside as {aside}", hint="remove it when you have looked at it")
+    def _look_at_all(self, paths: Sequence[Path], heard: Heard) -> Snapshot:
+        """Finds the files anew, and reads those that can be other ones than before."""
+        problems: list[Problem] = []
+        self._held = set()
+        self._roots.begin()
+        trusts = not (heard.lost or self._keeper.wants_all)
+        named = frozenset(filter(None, map(identify, heard.files))) if trusts else None
+        for path in paths:
+            self._visit(path, problems, named)
+        self._keeper.wants_all = False
+        listed = dict.fromkeys(file for path in paths for file in self._listings.get(path, ()))
+        known = self._digests.keys() | self._good.keys() | self._unreadable.keys() | self._restored.keys()
+        self._forget(known - listed.keys())
+        self._in_force = {path: self._contents(self._listings.get(path, [])) for path in paths}
+        self._roots.finish()
+        contents: Iterable[FileObjects | None] = chain.from_iterable(self._in_force.values())
+        if sum(map(len, self._in_force.values())) != len(listed):
+            contents = map(self._content, listed)
+        return self._snapshot(paths, contents, problems)
 
-    def _lose(self) -> None:
-        """What was saved is lost: whatever can be read at the next look is saved again."""
-        self._saved = {}
-        self._save_all = True
+    def _look_at_these(self, paths: Sequence[Path], names: Iterable[str]) -> Snapshot | None:
+        """The same where no other file changed. None where only a look at all can tell."""
+        if self._held or self._restored or self._keeper.wants_all or not self._roots.cover(paths):
+            return None
+        targets = self._roots.targets(names, self._unreadable)
+        if targets is None:
+            return None
+        seen = [(path, file, self._glance(path, file)) for path, file in targets]
+        if any(glimpse is Glance.UNCLEAR for _, _, glimpse in seen):
+            return None
+        gone = Counter(
+            path for path, file, glimpse in seen if glimpse is Glance.NOTHING and self._lists(path, file)
+        )
+        if any(gone[path] == len(self._listings[path]) for path in gone):
+            return None  # perhaps the last ones: a path that is empty suddenly keeps them all
+        files = [(path, file) for path, file, glimpse in seen if glimpse is Glance.FILE]
+        if not all(self._look(path, file, None, 0) for path, file in files):
+            return None  # gone this very moment, and others may be, too
+        for path, file, glimpse in seen:
+            self._place(path, file, there=glimpse is Glance.FILE)
+        return self._snapshot(paths, chain.from_iterable(map(self._in_force.__getitem__, paths)), [])
 
-    def _visit(self, path: Path, problems: list[Problem]) -> None:
-        """Finds the files of one path, and what of it stays because it cannot be seen now."""
-        before = self._listings.get(path, ())
+    def _lists(self, path: Path, file: Path) -> bool:
+        """Only for a path all of whose files can be looked at alone: they are in order."""
+        listing = self._listings[path]
+        index = bisect_left(listing, file)
+        return index < len(listing) and listing[index] == file
+
+    def _place(self, path: Path, file: Path, *, there: bool) -> None:
+        """Lists the file, or no more."""
+        listing, contents = self._listings[path], self._in_force[path]
+        index, known = bisect_left(listing, file), self._lists(path, file)
+        if known and not there:
+            del listing[index], contents[index]
+            self._forget((file,))
+        elif there and not known:
+            listing.insert(index, file)
+            contents.insert(index, self._content(file))
+        elif known:
+            contents[index] = self._content(file)
+        if known != there:
+            self._keeper.touch(_key(path, file), file if there else None)
+
+    def _visit(self, path: Path, problems: list[Problem], named: frozenset[tuple[int, int]] | None) -> None:
+        """Finds the files of one path, and what of it stays because it cannot be seen now. `named` are the files,
+        by device and inode, that are read whatever they look like; None for all.
+        """
+        before, now = self._listings.get(path, []), self._clock()
         try:
             found = self._scan([path])
         except (PathUnreadable, OSError) as error:
@@ -171,11 +213,31 @@ class LastGood:
         problems += found.problems
         hidden = tuple(_hidden(before, found))
         self._held.update(hidden)
-        present = (*(file for file in found.files if self._look(path, file)), *hidden)
-        if present:
-            self._listings[path] = present
-        else:
+        lost = {file for file, sight in self._to_read(found, named) if not self._look(path, file, sight, now)}
+        present = [file for file in found.files if file not in lost] if lost else list(found.files)
+        present += hidden
+        if not present:
             self._hold(path, _EMPTY_PATH, problems)
+            return
+        if found.root and len(present) == len(found.files):
+            self._roots.add(path, found.root)
+        self._listings[path] = present
+        for file in set(before).difference(present):
+            self._keeper.touch(_key(path, file), None)
+        for file in set(present).difference(before):
+            self._keeper.touch(_key(path, file), file)
+
+    def _to_read(
+        self, found: Found, named: frozenset[tuple[int, int]] | None
+    ) -> Iterable[tuple[Path, Sight | None]]:
+        """The files that may have changed, as they were seen. Most of the time there is none: no loop over all."""
+        files, sights = found.files, found.sights
+        if named is None or not sights:
+            return list(zip(files, sights or repeat(None), strict=False))
+        differs = list(map(ne, map(self._sights.get, files), sights))
+        if named:
+            differs = [one or sight[:2] in named for one, sight in zip(differs, sights, strict=True)]
+        return list(compress(zip(files, sights, strict=True), differs))
 
     def _hold(self, path: Path, why: str, problems: list[Problem]) -> None:
         self._held.add(path)
@@ -189,8 +251,9 @@ class LastGood:
         files = self._listings.get(path, ())
         return any(file in self._digests or file in self._restored for file in files)
 
-    def _look(self, path: Path, file: Path) -> bool:
-        """Reads the file; takes it apart if its content is new. False if it is gone."""
+    def _look(self, path: Path, file: Path, sight: Sight | None, now: int) -> bool:
+        """Reads the file; takes it apart if its content is new. False if it is gone. It was seen like this after `now`."""
+        self._sights.pop(file, None)
         try:
             raw = self._read(file)
         except FileNotFoundError:
@@ -204,13 +267,16 @@ class LastGood:
             self._unreadable[file] = _problem(file, fault.message)
             return True
         self._unreadable.pop(file, None)
+        if sight is not None and is_settled(sight, now):
+            self._sights[file] = sight
         digest = hashlib.sha256(raw).hexdigest()
         is_new = self._digests.get(file) != digest
         if is_new:
+            self._digests_before.setdefault(file, self._digests.get(file))
             self._digests[file] = digest
             self._take(file, self._objects(file, raw))
-        if is_new or self._save_all:
-            self._note(_key(_root(path), path, file), file, raw, digest)
+        if (is_new or self._keeper.wants_all) and file not in self._broken:
+            self._keeper.note(_key(path, file), file, raw, digest)
         return True
 
     def _objects(self, file: Path, raw: bytes) -> FileObjects:
@@ -233,13 +299,6 @@ class LastGood:
             self._broken.pop(file, None)
             self._restored.pop(file, None)
 
-    def _note(self, key: Key, file: Path, raw: bytes, digest: str) -> None:
-        """Remembers to save the content if it is good and not what is saved."""
-        if file not in self._broken:
-            self._unsaved.pop(key, None)
-            if self._saved.get(key) != digest:
-                self._unsaved[key] = Content.of(raw)
-
     def _good_of(self, file: Path) -> FileObjects | None:
         """What was good last, in this run or else in the one before."""
         content = self._restored.get(file)
@@ -247,30 +306,43 @@ class LastGood:
             self._good[file] = self._parse(str(file), content.unpack())
         return self._good.get(file)
 
-    def _forget(self, listed: Mapping[Path, None]) -> None:
-        memories = (self._digests, self._good, self._broken, self._unreadable, self._restored)
-        for memory in memories:
-            for file in [file for file in memory if file not in listed]:
-                del memory[file]
+    def _content(self, file: Path) -> FileObjects | None:
+        """What is in force of it."""
+        return self._good_of(file) or self._broken.get(file)
+
+    def _contents(self, files: Sequence[Path]) -> list[FileObjects | None]:
+        if self._restored or self._broken:
+            return list(map(self._content, files))
+        return list(map(self._good.get, files))
+
+    def _forget(self, files: Iterable[Path]) -> None:
+        for file in files:
+            if file in self._digests:
+                self._digests_before.setdefault(file, self._digests[file])
+            memories = (
+                self._digests,
+                self._sights,
+                self._good,
+                self._broken,
+                self._unreadable,
+                self._restored,
+            )
+            for memory in memories:
+                memory.pop(file, None)
 
     def _snapshot(
-        self,
-        paths: Sequence[Path],
-        listed: Mapping[Path, None],
-        problems: list[Problem],
-        before: Mapping[Path, str],
+        self, paths: Sequence[Path], contents: Iterable[FileObjects | None], problems: list[Problem]
     ) -> Snapshot:
-        contents = [self._good_of(file) or self._broken.get(file) for file in listed]
         spoilt = self._broken.keys() & self._good.keys()
         problems += [problem for file in sorted(spoilt) for problem in self._broken[file].problems]
         problems += self._unreadable.values()
         restored = tuple(sorted(map(str, self._restored)))
         if restored:
-            problems.append(_restored_problem(self._kept.path, restored))
+            problems.append(_restored_problem(self._keeper.path, restored))
         stale = {*self._held, *self._unreadable, *spoilt}
-        changed = {file for file in {*before, *self._digests} if before.get(file) != self._digests.get(file)}
+        changed = [file for file, was in self._digests_before.items() if was != self._digests.get(file)]
         return Snapshot(
-            files=tuple(content for content in contents if content is not None),
+            files=tuple(filter(None, contents)),
             stale=tuple(sorted(map(str, stale))),
             restored=restored,
             problems=tuple(problems),
@@ -302,8 +374,8 @@ def _root(path: Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
 
 
-def _key(root: str, path: Path, file: Path) -> Key:
-    return Key(root, "" if file == path else str(file.relative_to(path)))
+def _key(path: Path, file: Path) -> Key:
+    return Key(_root(path), "" if file == path else str(file.relative_to(path)))
 
 
 def _problem(path: Path, message: str, severity: Severity = Severity.ERROR) -> Problem:

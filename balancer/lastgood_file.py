@@ -13,7 +13,7 @@ import hashlib
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,9 @@ CREATE TABLE files (
     PRIMARY KEY (root, name)
 )
 """
+
+_DELETE = "DELETE FROM files WHERE root = ? AND name = ?"
+_PUT = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
 
 
 class Key(NamedTuple):
@@ -87,8 +90,23 @@ class LastGoodFile:
             changed = (key for key in wanted if known.get(key) != wanted[key] and key in contents)
             new = [_row(key, contents[key]) for key in changed]
             with database:
-                database.executemany("DELETE FROM files WHERE root = ? AND name = ?", gone)
-                database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", new)
+                database.executemany(_DELETE, gone)
+                database.executemany(_PUT, new)
+
+    def change(self, put: Mapping[Key, Content], gone: Collection[Key], known: Mapping[Key, str]) -> None:
+        """Puts these contents and removes these keys; `known` are the sha256s of all that is there.
+
+        Raises durable.Damaged, also when that is not what is there, and HostError; then nothing has changed.
+        """
+        self._create()
+        with self._open("write") as database:
+            self._adopt(database)
+            (count,) = database.execute("SELECT count(*) FROM files").fetchone()
+            if count != len(known) or any(_sha256(database, key) != known.get(key) for key in (*put, *gone)):
+                raise durable.Damaged(f"{self.path} is damaged: it does not hold what was written")
+            with database:
+                database.executemany(_DELETE, map(_encoded, gone))
+                database.executemany(_PUT, [_row(key, content) for key, content in put.items()])
 
     def set_aside(self) -> Path:
         """Renames the file, so that the next `save` begins a new one. Raises HostError."""
@@ -135,6 +153,11 @@ class LastGoodFile:
 def _encoded(key: Key) -> tuple[bytes, bytes]:
     """Names of files are bytes and need not be text."""
     return os.fsencode(key.root), os.fsencode(key.name)
+
+
+def _sha256(database: sqlite3.Connection, key: Key) -> str | None:
+    row = database.execute("SELECT sha256 FROM files WHERE root = ? AND name = ?", _encoded(key)).fetchone()
+    return row[0] if row else None
 
 
 def _key(root: bytes, name: bytes) -> Key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from balancer.memo import Memo
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.views import LastPass, LivePolicy, Tally
 
@@ -86,3 +87,19 @@ def problem_from_json(item: dict[str, Any]) -> Problem:
         excerpt=item["excerpt"],
         excerpt_column=item["excerpt_column"],
     )
+
+
+def memo_to_json(memo: Memo) -> dict[str, Any]:
+    return {
+        "files": memo.files,
+        "basis": memo.basis,
+        "maps": memo.maps,
+        "names": memo.names,
+        "found": [problem_to_json(problem) for problem in memo.found],
+        "said": [problem_to_json(problem) for problem in memo.said],
+    }
+
+
+def memo_from_json(item: dict[str, Any]) -> Memo:
+    problems = {name: tuple(problem_from_json(one) for one in item[name]) for name in ("found", "said")}
+    return Memo(**{**item, **problems})

@@ -8,9 +8,8 @@ written to the maps, and nothing read here may be shown as what the kernel does.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,11 +17,13 @@ from balancer import manifests
 from balancer.config import Settings
 from balancer.desired.compute import compute
 from balancer.desired.types import Desired, Host
+from balancer.digest import absolute as absolute
+from balancer.digest import digest_of as digest_of
+from balancer.digest import digest_of_contents
 from balancer.durable import Damaged
 from balancer.errors import HostError, PathUnreadable
 from balancer.explanation import SourceState
 from balancer.kernel import host
-from balancer.lastgood_file import LastGoodFile
 from balancer.manifests.files import read_bytes
 from balancer.manifests.finding import SyntaxFault
 from balancer.manifests.limits import DEFAULT_LIMITS
@@ -50,21 +51,6 @@ class Sources:
     host: Host
     desired: Desired
     complete: Callable[[], Sources] | None = None
-
-
-def absolute(paths: Iterable[Path]) -> tuple[str, ...]:
-    """The same for every way to say it from any directory; links stay, since they may be switched."""
-    return tuple(os.path.abspath(path) for path in paths)  # noqa: PTH100 - resolve() would follow links
-
-
-def digest_of(files: Iterable[manifests.FileObjects]) -> str:
-    """Stands for the files and their contents: equal for equal names and bytes, in any order."""
-    # os.path.abspath for 10,000 names would cost more than everything else here together.
-    lines = [
-        f"{path if path.startswith('/') else os.path.abspath(path)}\0{content}"  # noqa: PTH100 - see absolute
-        for path, content in ((item.path, item.sha256) for item in files)
-    ]
-    return hashlib.sha256(os.fsencode("\0".join(sorted(lines)))).hexdigest()
 
 
 def read_again(settings: Settings, last: LastPass | None, words: Collection[str] = ()) -> Sources:
@@ -95,14 +81,13 @@ def _read(paths: Sequence[Path]) -> dict[str, bytes]:
 
 
 def _digest(contents: Mapping[str, bytes]) -> str:
-    return digest_of(
-        manifests.FileObjects(path=path, sha256=hashlib.sha256(raw).hexdigest())
-        for path, raw in contents.items()
-    )
+    return digest_of_contents((path, hashlib.sha256(raw).hexdigest()) for path, raw in contents.items())
 
 
 def _with_last_good(settings: Settings, roots: Sequence[str], found: Mapping[str, bytes]) -> dict[str, bytes]:
     """The contents found, each with its last good content in its place where the agent kept one."""
+    from balancer.lastgood_file import LastGoodFile  # it loads SQLite, which most answers do without
+
     files = dict(found)
     try:
         contents = LastGoodFile(last_good_path(settings.state)).load()

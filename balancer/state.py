@@ -1,61 +1,45 @@
 """What the last pass left behind for the next command: names for map entries, and how the pass went.
 
 The maps hold addresses and numbers; which Service and which line of which file they come from is kept
-here. Nothing that decides what is written to the maps may depend on it: a missing or damaged state
-file costs names, never behaviour.
+here. Nothing that is written to the maps may depend on it: a missing or damaged state file costs names,
+and the time that its memo would save, never behaviour.
 
 There are two files, so that a pass with nothing to do writes little. The state file itself has the
-outcome of the last pass and is small; it is replaced at every pass. The names are in `NAMES` beside it,
-replaced only when they change. What cannot be trusted is set aside by the next pass.
+outcome of the last pass and is small; it is replaced at every pass. The names are in `NAMES` beside it
+(`balancer.labels`), written only when they change. What cannot be trusted is set aside by the next pass.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from balancer import durable, outcome_json
-from balancer.desired.types import Action, Desired, Frontend, FrontendKind, Source
+from balancer.desired.types import Desired
 from balancer.errors import HostError
+from balancer.labels import VERSION as VERSION
+from balancer.labels import Label as Label
+from balancer.labels import Mark, Names, NamesChange, add_names, save_names, try_names
+from balancer.labels import label_frontends as label_frontends
+from balancer.memo import Memo
 from balancer.model.cluster import Cluster
 from balancer.model.policy import AddressFrontend, Policy, PolicyFrontend
 from balancer.model.problem import Problem
-from balancer.plan.changes import destination
 from balancer.pod_names import PodName
 from balancer.views import LastPass, LivePolicy, Tally
 
 Value = TypeVar("Value")
 
-VERSION = 4
 _PATIENCE = 2.0  # seconds to wait for another process that writes the state file
 NAMES = ".names"
 LAST_GOOD = ".lastgood"
 """Ends the names of the files beside the state file: names, and the last good content of manifests."""
-
-
-class Label(NamedTuple):
-    """Where one frontend comes from; `file` is "a.yaml:12", `beneath` the next lower priority.
-
-    `action` is what the pass decided; where a map says it too, the map is right.
-    """
-
-    kind: FrontendKind
-    object: str
-    port_name: str
-    file: str
-    group: str
-    source: Source = Source.SERVICE
-    action: Action = Action.FORWARD
-    beneath: Label | None = None
-
-
-_PLAIN = tuple(Label._field_defaults.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +47,7 @@ class State:
     """`labels` are by "address:port/PROTOCOL", `nodes` are node names by backend address. `pods` are those of
     this node by UID, `backend_pods` "namespace/name" by a backend's address, or by "address:port" where pods
     share their node's address. `policies` are without counts. `stale_since` says when each stale file was first
-    seen to be one.
+    seen to be one. `memo` is that of the last pass, None where it left none.
     """
 
     last_pass: LastPass | None = None
@@ -76,31 +60,11 @@ class State:
     problems: tuple[Problem, ...] = ()
     stale_files: tuple[str, ...] = ()
     stale_since: Mapping[str, datetime] = field(default_factory=dict)
+    memo: Memo | None = None
 
-
-def label_frontends(desired: Desired) -> tuple[dict[str, Label], dict[str, str]]:
-    """The labels and node names of a desired state."""
-    labels, nodes = {}, {}
-    for item in desired.frontends:
-        name = destination(item.address, item.port, item.protocol)
-        labels[name] = _label(item)
-        for backend in (*item.backends, *item.fallback):
-            if backend.node:
-                nodes[str(backend.address)] = backend.node
-    return labels, nodes
-
-
-def _label(item: Frontend) -> Label:
-    return Label(
-        item.kind,
-        item.object,
-        item.port_name,
-        str(item.origin),
-        item.group,
-        item.source,
-        item.action,
-        _label(item.beneath) if item.beneath else None,
-    )
+    @property
+    def names(self) -> Names:
+        return Names(labels=self.labels, nodes=self.nodes, pods=self.pods, backend_pods=self.backend_pods)
 
 
 def label_policies(cluster: Cluster, desired: Desired) -> tuple[LivePolicy, ...]:
@@ -133,16 +97,45 @@ def last_good_path(path: Path) -> Path:
     return path.with_name(path.name + LAST_GOOD)
 
 
-def save(path: Path, state: State) -> None:
-    """Replaces what has changed. Raises HostError."""
-    names = {
-        "labels": {name: _label_to_json(label) for name, label in state.labels.items()},
-        "nodes": dict(state.nodes),
-        "pods": dict(state.pods),
-        "backend_pods": dict(state.backend_pods),
-    }
-    _replace(names_path(path), names)
-    _replace(path, _outcome_to_json(state))
+def save(path: Path, state: State) -> Mark:
+    """Replaces what has changed; how the file of names was left. Raises HostError."""
+    mark = save_names(names_path(path), state.names)
+    _save_outcome(path, state)
+    return mark
+
+
+def save_change(path: Path, state: State, change: NamesChange, mark: Mark) -> Mark | None:
+    """The same for a pass that changed few names; those of `state` are not looked at. None, and nothing is
+    done, where the file of names has to be written whole. Raises HostError.
+    """
+    added = add_names(names_path(path), change, mark)
+    if added is not None:
+        _save_outcome(path, state)
+    return added
+
+
+def save_again(path: Path, state: State) -> None:
+    """The same for a pass that found nothing to change. Raises HostError."""
+    durable.replace(path, VERSION, json.dumps(_outcome_to_json(state), separators=(",", ":")))
+
+
+def _save_outcome(path: Path, state: State) -> None:
+    if state.memo is not None:
+        state = replace(state, memo=replace(state.memo, names=names_digest(path)))
+    save_again(path, state)
+
+
+def names_digest(path: Path) -> str:
+    """Stands for the bytes of the file of names; "" where there is none to read."""
+    try:
+        return hashlib.sha256(names_path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def outcome(path: Path) -> State:
+    """The outcome of the last pass, without names; that of none where the file cannot be used."""
+    return _try(path, _outcome_from_json, State())[0]
 
 
 @contextmanager
@@ -151,7 +144,7 @@ def changing(path: Path) -> Iterator[State]:
     meanwhile. Whoever holds it for long is not waited for, since a pass matters more than its tally.
     """
     with durable.alone(path.parent, seconds=_PATIENCE):
-        yield _try(path, _outcome_from_json, State())[0]
+        yield outcome(path)
 
 
 def note(
@@ -180,8 +173,9 @@ def note(
             problems=known.problems if problems is None else tuple(problems),
             stale_files=known.stale_files if stale_files is None else tuple(stale_files),
             stale_since=known.stale_since if stale_files is None else since(known, stale_files, time),
+            memo=None,
         )
-        _replace(path, _outcome_to_json(now))
+        save_again(path, now)
 
 
 def since(known: State, stale_files: Sequence[str], time: datetime) -> dict[str, datetime]:
@@ -192,7 +186,7 @@ def since(known: State, stale_files: Sequence[str], time: datetime) -> dict[str,
 def count_failure(path: Path) -> None:
     """One more pass that failed, in the tally alone. Raises HostError."""
     with changing(path) as known:
-        _replace(path, _outcome_to_json(replace(known, tally=known.tally.failed())))
+        save_again(path, replace(known, tally=known.tally.failed()))
 
 
 def load(path: Path) -> tuple[State, str]:
@@ -201,7 +195,7 @@ def load(path: Path) -> tuple[State, str]:
     Names are decoded when first asked for: whoever only wants the outcome does not wait for them.
     """
     outcome, warnings = _try(path, _outcome_from_json, State())
-    names, more = _try(names_path(path), _Names, None)
+    names, more = try_names(names_path(path))
     if names is not None:
         outcome = replace(
             outcome,
@@ -225,18 +219,6 @@ def _aside(path: Path) -> Iterator[str]:
             yield f"a damaged file was set aside as {aside}: remove it when you have looked at it"
 
 
-def _replace(path: Path, document: dict[str, Any]) -> None:
-    text = json.dumps(document, separators=(",", ":"))
-    try:
-        if durable.read(path, VERSION) == text:
-            return
-    except durable.Damaged:
-        durable.set_aside(path)
-    except HostError:
-        pass  # what cannot be read may still be replaced
-    durable.write(path, VERSION, text)
-
-
 def _try(path: Path, decode: Callable[[str], Value], otherwise: Value) -> tuple[Value, list[str]]:
     try:
         text = durable.read(path, VERSION)
@@ -245,33 +227,6 @@ def _try(path: Path, decode: Callable[[str], Value], otherwise: Value) -> tuple[
         return otherwise, [str(error)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return otherwise, [f"state file {path} is damaged: {error}"]
-
-
-@dataclass(frozen=True)
-class _Names:
-    """The text of the file of names, whose checksum fits."""
-
-    text: str
-
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        return dict(json.loads(self.text))
-
-    @cached_property
-    def labels(self) -> dict[str, Label]:
-        return {name: _label_from_json(values) for name, values in self._document["labels"].items()}
-
-    @cached_property
-    def nodes(self) -> dict[str, str]:
-        return dict(self._document["nodes"])
-
-    @cached_property
-    def pods(self) -> dict[str, PodName]:
-        return {uid: PodName(*values) for uid, values in self._document["pods"].items()}
-
-    @cached_property
-    def backend_pods(self) -> dict[str, str]:
-        return dict(self._document["backend_pods"])
 
 
 class _Lazy(Mapping[str, Value]):
@@ -298,6 +253,7 @@ def _outcome_to_json(state: State) -> dict[str, Any]:
         "problems": [outcome_json.problem_to_json(problem) for problem in state.problems],
         "stale_files": list(state.stale_files),
         "stale_since": {file: time.isoformat() for file, time in state.stale_since.items()},
+        "memo": state.memo and outcome_json.memo_to_json(state.memo),
     }
 
 
@@ -311,21 +267,5 @@ def _outcome_from_json(text: str) -> State:
         problems=tuple(outcome_json.problem_from_json(item) for item in document["problems"]),
         stale_files=tuple(document["stale_files"]),
         stale_since={file: datetime.fromisoformat(time) for file, time in document["stale_since"].items()},
-    )
-
-
-def _label_to_json(label: Label) -> list[Any]:
-    """Cut short where the rest has its default, as for nearly every Service."""
-    if label[-len(_PLAIN) :] == _PLAIN:
-        return list(label[: -len(_PLAIN)])
-    return [*label[:-1], _label_to_json(label.beneath) if label.beneath else None]
-
-
-def _label_from_json(values: list[Any]) -> Label:
-    label = Label(*values)
-    return label._replace(
-        kind=FrontendKind(label.kind),
-        source=Source(label.source),
-        action=Action(label.action),
-        beneath=_label_from_json(values[-1]) if label.beneath else None,
+        memo=(memo := document.get("memo")) and outcome_json.memo_from_json(memo),
     )

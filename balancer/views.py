@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from balancer.desired.lookup import Outcome as Outcome  # shown as it is worked out
+from balancer.desired.step import Step
 from balancer.desired.types import Action, Backend, Desired, FrontendKind, Source
 from balancer.explanation import Asker, LiveMaps, Neighbour, SourceState, Unused
+from balancer.model.edit import Edit
 from balancer.model.meta import IPAddress
 from balancer.model.problem import Problem
 from balancer.model.service import Protocol
@@ -35,7 +37,8 @@ class Loaded:
     `problems` are those of every stage, with line, column and excerpt filled in, sorted by file and
     line, each once. `stale_files` are the paths that are served from their last good content; only the
     watch loop sets it. `paths` are the directories and files that were asked for. `stages` is how long
-    reading and computing took, in seconds.
+    reading and computing took, in seconds. `step` is how `desired` came of the one before it, None where there
+    was none. `edit` is what made the step. `basis` stands for what decided besides the files (`balancer.passes.basis`), "" where nobody took it down.
     """
 
     manifests: Manifests
@@ -44,6 +47,9 @@ class Loaded:
     stale_files: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     stages: Mapping[str, float] = field(default_factory=dict)
+    step: Step | None = None
+    basis: str = ""
+    edit: Edit | None = None
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -74,8 +74,12 @@ class Once:
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._known: dict[tuple[object, ...], Problem] = {}
+        self._reported: Sequence[Problem] = ()
 
     def report(self, problems: Sequence[Problem]) -> None:
+        if problems == self._reported:
+            return
+        self._reported = problems
         now = _told_apart(problems)
         for key, problem in now.items():
             if key not in self._known:

@@ -1,6 +1,6 @@
 """The command line: options in, exit codes out.
 
-A command reads its options, calls `balancer.reconcile` through `backend()`, and hands the values it
+A command reads its options, calls the rest of the package through `backend()`, and hands the values it
 gets to `report`. The one place that turns a `BalancerError` into a message and an exit code is
 `Commands.invoke`. Whatever is slow to import (YAML, schemas, the kernel) is imported by the command
 that needs it, never for `--help` or completion.
@@ -17,15 +17,14 @@ from balancer import __version__
 from balancer.cli import completion, converge, events, host, live, metrics, top, watch
 from balancer.cli.facade import Facade
 from balancer.cli.options import example
+from balancer.cli.real import RealFacade
 from balancer.errors import BalancerError, of_os_error
 from balancer.report.console import show_error
 
 
 def backend() -> Facade:
-    """The implementation behind the commands; imported here, when a command first needs it."""
-    from balancer import reconcile
-
-    return reconcile
+    """The implementation behind the commands."""
+    return RealFacade()
 
 
 class Commands(click.Group):

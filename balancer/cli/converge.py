@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -13,12 +13,13 @@ import click
 
 from balancer.cli.options import example, option, output_option, paths_argument, with_settings
 from balancer.errors import BalancerError, Exit, InputError, InvalidManifests
-from balancer.report import jsonable, plans, text
 from balancer.report.console import emit_json, emit_lines, emit_table, message, progress_bar, show_problems
 
 if TYPE_CHECKING:
     from balancer.cli.facade import Facade
     from balancer.config import Settings
+    from balancer.model.problem import Problem
+    from balancer.passes.unchanged import Unchanged
     from balancer.plan.diff import Plan
     from balancer.views import Loaded, PassResult
 
@@ -39,6 +40,8 @@ def validate(ctx: click.Context, *, paths: tuple[Path, ...], settings: Settings,
 
     Exits 3 if there is at least one error; warnings alone exit 0.
     """
+    from balancer.report.text import validate_line
+
     loaded = ctx.obj().compute(None, paths, settings)
     objects = _count_objects(loaded)
     ignored = dict(sorted(loaded.manifests.ignored.items()))
@@ -46,7 +49,7 @@ def validate(ctx: click.Context, *, paths: tuple[Path, ...], settings: Settings,
         emit_json(_validate_json(loaded, objects, ignored))
     else:
         show_problems(loaded.problems, to_stdout=True)
-        emit_lines([text.validate_line(len(loaded.manifests.files), objects, ignored, loaded.problems)])
+        emit_lines([validate_line(len(loaded.manifests.files), objects, ignored, loaded.problems)])
     if loaded.errors:
         ctx.exit(Exit.INVALID_MANIFESTS)
 
@@ -59,13 +62,15 @@ def _count_objects(loaded: Loaded) -> dict[str, int]:
 
 
 def _validate_json(loaded: Loaded, objects: dict[str, int], ignored: dict[str, int]) -> dict[str, Any]:
+    from balancer.report.jsonable import problems_json
+
     return {
         "files": len(loaded.manifests.files),
         "objects": objects,
         "ignored": ignored,
         "errors": len(loaded.errors),
         "warnings": len(loaded.problems) - len(loaded.errors),
-        "problems": jsonable.problems_json(loaded.problems),
+        "problems": problems_json(loaded.problems),
     }
 
 
@@ -97,6 +102,10 @@ def plan(
 
     Objects with errors are left out and reported, and the exit code is then 3.
     """
+    same = None if from_empty else ctx.obj().unchanged(paths, settings, look_only=True)
+    if same is not None:
+        _show_plan(same.result.plan, same.problems, output)
+        return
     loaded = ctx.obj().compute(None, paths, settings)
     if from_empty:
         changes = bool(loaded.desired.frontends)
@@ -106,7 +115,7 @@ def plan(
         with ctx.obj().Reconciler(settings) as reconciler:
             found = reconciler.plan(loaded)
         changes = not found.empty
-        _show_plan(found, loaded, output)
+        _show_plan(found, loaded.problems, output)
     if loaded.errors:
         ctx.exit(Exit.INVALID_MANIFESTS)
     if exit_code and changes:
@@ -114,6 +123,8 @@ def plan(
 
 
 def _show_desired(loaded: Loaded, output: str) -> None:
+    from balancer.report import jsonable, plans
+
     if output == "json":
         emit_json(jsonable.desired_json(loaded.desired, loaded.problems))
         return
@@ -121,11 +132,13 @@ def _show_desired(loaded: Loaded, output: str) -> None:
     emit_table(plans.desired_table(loaded.desired))
 
 
-def _show_plan(found: Plan, loaded: Loaded, output: str) -> None:
+def _show_plan(found: Plan, problems: Sequence[Problem], output: str) -> None:
+    from balancer.report import jsonable, plans
+
     if output == "json":
-        emit_json(jsonable.plan_json(found, loaded.problems))
+        emit_json(jsonable.plan_json(found, problems))
         return
-    show_problems(loaded.problems)
+    show_problems(problems)
     emit_lines(plans.plan_lines(found))
 
 
@@ -159,23 +172,38 @@ def apply(
     """
     facade: Facade = ctx.obj()
     with _noted(facade, settings, wanted=not dry_run) as seen:
+        same = facade.unchanged(paths, settings, look_only=dry_run)
+        if same is not None:
+            _show_unchanged(same, output, dry_run=dry_run)
+            return
         loaded = facade.compute(None, paths, settings)
         seen.append(loaded)
         if not allow_mass_delete:
             _refuse_nothing(loaded, paths)
         if loaded.errors and not keep_going:
             if output == "json":
-                emit_json(_apply_json("refused", None, None, loaded))
+                emit_json(_apply_json("refused", None, None, loaded.problems))
             raise InvalidManifests(loaded.problems)
         if output == "text":
             show_problems(loaded.problems)
         with facade.Reconciler(settings) as reconciler:
             if dry_run:
-                _show_dry_run(reconciler.dry_run(loaded, allow_mass_delete=allow_mass_delete), loaded, output)
+                found = reconciler.dry_run(loaded, allow_mass_delete=allow_mass_delete)
+                _show_dry_run(found, loaded.problems, output)
                 return
             with progress_bar(wanted=output == "text") as progress:
                 result = reconciler.apply(loaded, allow_mass_delete=allow_mass_delete, progress=progress)
-    _show_result(result, loaded, output)
+    _show_result(result, loaded.problems, output)
+
+
+def _show_unchanged(same: Unchanged, output: str, *, dry_run: bool) -> None:
+    """As if the files had been worked out: their warnings, and that there was nothing to do."""
+    if output == "text":
+        show_problems(same.problems)
+    if dry_run:
+        _show_dry_run(same.result.plan, same.problems, output)
+    else:
+        _show_result(same.result, same.problems, output)
 
 
 @contextmanager
@@ -199,29 +227,40 @@ def _refuse_nothing(loaded: Loaded, paths: tuple[Path, ...]) -> None:
         )
 
 
-def _show_dry_run(found: Plan, loaded: Loaded, output: str) -> None:
+def _show_dry_run(found: Plan, problems: Sequence[Problem], output: str) -> None:
+    from balancer.report.plans import plan_lines
+
     if output == "json":
-        emit_json(_apply_json("dry-run", found, None, loaded))
+        emit_json(_apply_json("dry-run", found, None, problems))
     else:
-        emit_lines(plans.plan_lines(found))
+        emit_lines(plan_lines(found))
 
 
-def _show_result(result: PassResult, loaded: Loaded, output: str) -> None:
+def _show_result(result: PassResult, problems: Sequence[Problem], output: str) -> None:
+    from balancer.report.plans import pass_line
+    from balancer.report.text import problem_count
+
     if output == "json":
         word = "in-sync" if result.plan.empty else "applied"
-        emit_json(_apply_json(word, result.plan, result, loaded))
+        emit_json(_apply_json(word, result.plan, result, problems))
         return
-    extra = tuple(problem for problem in result.problems if problem not in loaded.problems)
-    show_problems(extra)
-    if loaded.errors:
-        message(
-            f"balancer: applied without the objects that have errors: {text.problem_count(loaded.problems)}"
-        )
-    emit_lines([plans.pass_line(result)])
+    show_problems(_added(result, problems))
+    if any(problem.is_error for problem in problems):
+        message(f"balancer: applied without the objects that have errors: {problem_count(problems)}")
+    emit_lines([pass_line(result)])
 
 
-def _apply_json(word: str, found: Plan | None, result: PassResult | None, loaded: Loaded) -> dict[str, Any]:
-    extra = tuple(problem for problem in result.problems if problem not in loaded.problems) if result else ()
+def _added(result: PassResult, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Those that came up in the pass."""
+    return tuple(problem for problem in result.problems if problem not in problems)
+
+
+def _apply_json(
+    word: str, found: Plan | None, result: PassResult | None, problems: Sequence[Problem]
+) -> dict[str, Any]:
+    from balancer.report.jsonable import plan_json, problems_json
+
+    extra = _added(result, problems) if result else ()
     nothing = {"summary": {"add": 0, "change": 0, "delete": 0}, "changes": []}
     return {
         "result": word,
@@ -229,6 +268,6 @@ def _apply_json(word: str, found: Plan | None, result: PassResult | None, loaded
         "attached": result.attached if result else None,
         "seconds": result.seconds if result else None,
         "sockets_ended": result.sockets_ended if result else 0,
-        **(nothing if found is None else jsonable.plan_json(found, ())),
-        "problems": jsonable.problems_json((*loaded.problems, *extra)),
+        **(nothing if found is None else plan_json(found, ())),
+        "problems": problems_json((*problems, *extra)),
     }

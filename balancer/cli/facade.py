@@ -1,6 +1,6 @@
 """What the commands need of the rest of the package, so that a test can put something else in its place.
 
-`balancer.reconcile` is the one real implementation. Each call may raise any `BalancerError`.
+`RealFacade` is the one real implementation. Each call may raise any `BalancerError`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from balancer.manifests import FileObjects
     from balancer.model.meta import IPAddress
     from balancer.model.service import Protocol as IPProtocol
+    from balancer.passes.unchanged import Unchanged
     from balancer.plan.diff import Plan
     from balancer.views import (
         Check,
@@ -50,17 +51,25 @@ class Pass(Protocol):
         progress: Callable[[int, int], None] | None = None,
     ) -> PassResult: ...
 
+    def audit(self, waiting: Callable[[], bool]) -> bool: ...
+
     def dry_run(self, loaded: Loaded, *, allow_mass_delete: bool) -> Plan: ...
 
 
 class Facade(Protocol):
-    """The functions of `balancer.reconcile`."""
+    """The functions of the package that commands call."""
 
     def Reconciler(self, settings: Settings) -> Pass: ...  # noqa: N802 - the class of that name
 
     def compute(
         self, files: Sequence[FileObjects] | None, paths: Sequence[Path], settings: Settings
     ) -> Loaded: ...
+
+    def continued(self) -> Callable[[Sequence[FileObjects], Sequence[Path], Settings], Loaded]: ...
+
+    def unchanged(
+        self, paths: Sequence[Path], settings: Settings, *, look_only: bool
+    ) -> Unchanged | None: ...
 
     def note_failure(self, settings: Settings, loaded: Loaded | None, error: Exception) -> None: ...
 

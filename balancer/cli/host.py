@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +10,14 @@ from click.core import ParameterSource
 
 from balancer.cli.options import SETTING_OPTIONS, example, from_option, option, output_option, with_settings
 from balancer.cli.sources import load_sources
-from balancer.cli.target import Target, parse_pod, parse_target
 from balancer.errors import Exit
-from balancer.explanation import AskedBy, ObjectName
-from balancer.report import explanations, jsonable, statuses, text
-from balancer.report.console import emit_json, emit_lines, emit_table, show_problems
-from balancer.views import Effect, Explanation
 
 if TYPE_CHECKING:
     from balancer.cli.facade import Facade
+    from balancer.cli.target import Target
     from balancer.config import Settings
-    from balancer.views import Destinations, Status
+    from balancer.explanation import AskedBy, ObjectName
+    from balancer.views import Destinations, Explanation, Status
 
 _TYPED = ParameterSource.COMMANDLINE
 
@@ -44,10 +38,14 @@ def status(ctx: click.Context, *, everything: bool, settings: Settings, output: 
     A canary, a connection from a child cgroup that is refused before there is a packet, proves that the
     programs run. Exits 0 if they are loaded, every hook is attached and the canary did not fail, else 6.
     """
+    from balancer.report.console import emit_json
+    from balancer.report.jsonable import status_json
+    from balancer.views import Effect
+
     found: Status = ctx.obj().status(settings)
     options = _given_options(ctx)
     if output == "json":
-        emit_json(jsonable.status_json(found, options))
+        emit_json(status_json(found, options))
     else:
         _show_status(found, options, everything=everything)
     if found.effect is Effect.INEFFECTIVE:
@@ -55,6 +53,12 @@ def status(ctx: click.Context, *, everything: bool, settings: Settings, output: 
 
 
 def _show_status(found: Status, options: str, *, everything: bool) -> None:
+    import shutil
+    from datetime import UTC, datetime
+
+    from balancer.report import statuses
+    from balancer.report.console import emit_lines, emit_table, show_problems
+
     width = shutil.get_terminal_size((80, 24)).columns
     now = datetime.now(UTC)
     emit_lines(statuses.status_lines(found, now=now, width=width, everything=everything, options=options))
@@ -67,8 +71,22 @@ def _show_status(found: Status, options: str, *, everything: bool) -> None:
 
 def _given_options(ctx: click.Context) -> str:
     """The options that name this instance, as they were typed: what is next has to repeat them."""
+    import shlex
+
     given = [name for name in (*SETTING_OPTIONS, "config") if ctx.get_parameter_source(name) is _TYPED]
     return "".join(f" --{name} {shlex.quote(str(ctx.params[name]))}" for name in given)
+
+
+def _parse_target(ctx: click.Context, param: click.Parameter, text: str) -> Target | ObjectName:
+    from balancer.cli.target import parse_target
+
+    return parse_target(ctx, param, text)
+
+
+def _parse_pod(ctx: click.Context, param: click.Parameter, text: str | None) -> AskedBy | None:
+    from balancer.cli.target import parse_pod
+
+    return parse_pod(ctx, param, text)
 
 
 @click.command(
@@ -79,8 +97,8 @@ def _given_options(ctx: click.Context) -> str:
         "balancer explain default/web:http --pod shop/cart-7d9f",
     ),
 )
-@click.argument("destination", callback=parse_target, metavar="ADDR:PORT[/PROTO]")
-@option("--pod", callback=parse_pod, metavar="NAMESPACE/NAME", help="Ask for a connection from this pod.")
+@click.argument("destination", callback=_parse_target, metavar="ADDR:PORT[/PROTO]")
+@option("--pod", callback=_parse_pod, metavar="NAMESPACE/NAME", help="Ask for a connection from this pod.")
 @option(
     "--cgroup-of",
     type=click.IntRange(min=1),
@@ -106,6 +124,11 @@ def explain(
     A Service's name (default/web, default/web:http, web.default.svc:80), a policy's (localredirectpolicy/dns)
     or an address without a port lists all of its destinations.
     """
+    from balancer.explanation import AskedBy
+    from balancer.report import explanations, jsonable
+    from balancer.report.console import emit_json, emit_lines
+    from balancer.views import Explanation
+
     if pod is not None and cgroup_of is not None:
         raise click.UsageError("--pod and --cgroup-of exclude each other")
     asked_by = AskedBy(pid=cgroup_of) if cgroup_of is not None else pod
@@ -125,6 +148,8 @@ def _explained(
     sources: tuple[Path, ...],
     settings: Settings,
 ) -> Explanation | Destinations:
+    from balancer.explanation import ObjectName
+
     if isinstance(destination, ObjectName):
         if not sources:
             return facade.live_destinations(settings, destination, asked_by)
@@ -146,12 +171,16 @@ def doctor(ctx: click.Context, *, settings: Settings, output: str) -> None:
 
     Exits 6 if a check fails; limitations alone exit 0.
     """
+    from balancer.report.console import emit_json, emit_lines
+    from balancer.report.jsonable import to_json
+    from balancer.report.text import check_lines
+
     checks = ctx.obj().doctor(settings)
     fit = all(check.ok for check in checks)
     if output == "json":
-        emit_json({"fit": fit, "checks": jsonable.to_json(checks)})
+        emit_json({"fit": fit, "checks": to_json(checks)})
     else:
-        emit_lines(text.check_lines(checks))
+        emit_lines(check_lines(checks))
     if not fit:
         ctx.exit(Exit.HOST)
 
@@ -162,8 +191,11 @@ def doctor(ctx: click.Context, *, settings: Settings, output: str) -> None:
 @click.pass_context
 def detach(ctx: click.Context, *, settings: Settings, output: str) -> None:
     """Remove every program, link and map of ours from the kernel; services stop resolving at once."""
+    from balancer.report.console import emit_json, emit_lines
+    from balancer.report.jsonable import to_json
+
     removed = ctx.obj().detach(settings)
     if output == "json":
-        emit_json({"removed": jsonable.to_json(removed)})
+        emit_json({"removed": to_json(removed)})
     else:
         emit_lines([f"removed {item}" for item in removed] or ["nothing was loaded"])

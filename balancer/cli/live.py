@@ -10,12 +10,11 @@ import click
 
 from balancer.cli.options import example, from_option, output_option, with_settings
 from balancer.cli.sources import load_sources
-from balancer.report import jsonable, text
-from balancer.report.console import Table, emit_json, emit_table
 
 if TYPE_CHECKING:
     from balancer.cli.facade import Facade
     from balancer.config import Settings
+    from balancer.report.console import Table
 
 
 @click.group(
@@ -32,7 +31,9 @@ def get() -> None:
 @click.pass_context
 def frontends(ctx: click.Context, *, settings: Settings, output: str) -> None:
     """List every frontend: who answers it, how often it did, and which file says so."""
-    _show("frontends", ctx.obj().live_frontends(settings), text.frontends_table, output)
+    from balancer.report.text import frontends_table
+
+    _show("frontends", ctx.obj().live_frontends(settings), frontends_table, output)
 
 
 @get.command(short_help="Who is sent connections.", epilog=example("balancer get backends | grep 10.244.1.5"))
@@ -41,7 +42,9 @@ def frontends(ctx: click.Context, *, settings: Settings, output: str) -> None:
 @click.pass_context
 def backends(ctx: click.Context, *, settings: Settings, output: str) -> None:
     """List every backend with the frontends that send connections to it."""
-    _show("backends", ctx.obj().live_backends(settings), text.backends_table, output)
+    from balancer.report.text import backends_table
+
+    _show("backends", ctx.obj().live_backends(settings), backends_table, output)
 
 
 @get.command(short_help="Which client stays where.", epilog=example("balancer get affinity -o json"))
@@ -50,7 +53,9 @@ def backends(ctx: click.Context, *, settings: Settings, output: str) -> None:
 @click.pass_context
 def affinity(ctx: click.Context, *, settings: Settings, output: str) -> None:
     """List which client (a network namespace) is kept on which backend, and for how long."""
-    _show("affinity", ctx.obj().live_affinity(settings), text.affinity_table, output)
+    from balancer.report.text import affinity_table
+
+    _show("affinity", ctx.obj().live_affinity(settings), affinity_table, output)
 
 
 @get.command(
@@ -67,16 +72,21 @@ def policies(ctx: click.Context, *, sources: tuple[Path, ...], settings: Setting
     """List every policy: whether it applies on this host, what it decides, where it sends connections, and
     why not.
     """
+    from balancer.report.text import policies_table
+
     facade: Facade = ctx.obj()
     if sources:
         found = facade.file_policies(load_sources(facade, sources, settings))
     else:
         found = facade.live_policies(settings)
-    _show("policies", found, text.policies_table, output)
+    _show("policies", found, policies_table, output)
 
 
 def _show(name: str, found: Sequence[Any], table: Callable[[Any], Table], output: str) -> None:
+    from balancer.report.console import emit_json, emit_table
+    from balancer.report.jsonable import to_json
+
     if output == "json":
-        emit_json({name: jsonable.to_json(found)})
+        emit_json({name: to_json(found)})
     else:
         emit_table(table(found))

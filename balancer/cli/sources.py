@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from balancer.report import text
-from balancer.report.console import message
-
 if TYPE_CHECKING:
     from balancer.cli.facade import Facade
     from balancer.config import Settings
@@ -16,7 +13,10 @@ if TYPE_CHECKING:
 
 def load_sources(facade: Facade, sources: tuple[Path, ...], settings: Settings) -> Loaded:
     """What the files say; that there are problems in them is said, and does not end the command."""
+    from balancer.report.console import message
+    from balancer.report.text import problem_count
+
     loaded = facade.compute(None, sources, settings)
     if loaded.problems:
-        message(f"balancer: {text.problem_count(loaded.problems)} in these files, see balancer validate")
+        message(f"balancer: {problem_count(loaded.problems)} in these files, see balancer validate")
     return loaded

@@ -10,12 +10,15 @@ import click
 
 from balancer.cli.options import example, option, output_option, with_settings
 from balancer.cli.stopping import told_to_stop
-from balancer.traffic import Column
 
 if TYPE_CHECKING:
     from balancer.config import Settings
 
 SHORTEST_INTERVAL = 0.1
+COLUMNS = (
+    *("service", "port", "vips", "rate", "total", "backends"),
+    *("rejected", "fallback", "limited", "affinity", "policy"),
+)
 
 
 @click.command(
@@ -45,8 +48,8 @@ SHORTEST_INTERVAL = 0.1
 @option("--per-frontend", is_flag=True, help="A row for each address and port, not for each service port.")
 @option(
     "--sort",
-    type=click.Choice([column.value for column in Column]),
-    default=Column.RATE.value,
+    type=click.Choice(COLUMNS),
+    default="rate",
     show_default=True,
     help="Sort by this column.",
 )
@@ -83,6 +86,7 @@ def top(
     from balancer.observe.top.look import Look
     from balancer.observe.top.plain import run_plain
     from balancer.observe.top.world import source_of
+    from balancer.traffic import Column
 
     look = Look(
         interval=interval, column=Column(sort), reverse=reverse, words=words, per_frontend=per_frontend

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from balancer.cli.options import example, option, paths_argument, with_settings
-from balancer.config import LogFormat, LogLevel, Settings
 from balancer.errors import BalancerError
 
 if TYPE_CHECKING:
@@ -23,10 +22,13 @@ if TYPE_CHECKING:
 
     from balancer.agent import Agent
     from balancer.cli.facade import Facade
+    from balancer.config import Settings
     from balancer.lastgood import LastGood
     from balancer.manifests.watch import Inbox, Watcher
 
 LISTEN = "ADDR:PORT"
+FORMATS = ("text", "json")
+LEVELS = ("debug", "info", "warning", "error")
 
 
 @click.command(
@@ -53,12 +55,12 @@ LISTEN = "ADDR:PORT"
 )
 @option(
     "--log-format",
-    type=click.Choice(LogFormat, case_sensitive=False),
+    type=click.Choice(FORMATS, case_sensitive=False),
     help="A line of text or a JSON object for each message.  [default: text]",
 )
 @option(
     "--log-level",
-    type=click.Choice(LogLevel, case_sensitive=False),
+    type=click.Choice(LEVELS, case_sensitive=False),
     help="The least to log; debug adds passes with nothing to do.  [default: info]",
 )
 @option(
@@ -83,6 +85,7 @@ def watch(ctx: click.Context, /, *, paths: tuple[Path, ...], settings: Settings,
     Services stay in force when the agent ends.
     """
     from balancer.cli.log import log_faults_of_threads, log_to
+    from balancer.config import LogFormat
 
     settings = _overridden(settings, given)
     log = log_to(sys.stderr, form=settings.log_format, level=settings.log_level, environment=os.environ)
@@ -100,10 +103,14 @@ def watch(ctx: click.Context, /, *, paths: tuple[Path, ...], settings: Settings,
 
 def _overridden(settings: Settings, given: dict[str, Any]) -> Settings:
     """With the options that are given on top."""
-    names = {item.name for item in fields(Settings)}
-    return replace(
-        settings, **{name: value for name, value in given.items() if name in names and value is not None}
-    )
+    from balancer.config import LogFormat, LogLevel
+
+    names = {item.name for item in fields(settings)}
+    values = {name: value for name, value in given.items() if name in names and value is not None}
+    for name, kind in (("log_format", LogFormat), ("log_level", LogLevel)):
+        if name in values:
+            values[name] = kind(values[name])
+    return replace(settings, **values)
 
 
 def _run(paths: tuple[Path, ...], settings: Settings, log: logging.Logger, facade: Facade) -> None:
@@ -143,9 +150,10 @@ def _agent(
     from balancer.state import note
 
     world = World(
-        compute=facade.compute,
+        compute=facade.continued(),
         reconciler=facade.Reconciler,
         rewatch=watcher.refresh,
+        heard=watcher.heard,
         note=partial(note, settings.state),
         clock=lambda: datetime.now(UTC),
         ticks=time.monotonic,
@@ -160,7 +168,7 @@ def _files(settings: Settings, watcher: Watcher) -> LastGood:
     """The files as they are in force, read when nobody writes to them."""
     from balancer.lastgood import LastGood
     from balancer.lastgood_file import LastGoodFile
-    from balancer.manifests import scan
+    from balancer.manifests.discover import Scanner
     from balancer.manifests.files import read_bytes
     from balancer.manifests.limits import DEFAULT_LIMITS
     from balancer.manifests.patience import Patience
@@ -168,13 +176,14 @@ def _files(settings: Settings, watcher: Watcher) -> LastGood:
     from balancer.state import last_good_path
 
     patience = Patience(
-        scan=scan,
+        scan=Scanner().scan,
         read=watcher.whole(lambda path: read_bytes(path, DEFAULT_LIMITS)),
         bustle=watcher,
         clock=time.monotonic,
     )
     return LastGood(
         scan=patience.scan,
+        glance=patience.glance,
         read=patience.read,
         parse=read_bytes_as,
         kept=LastGoodFile(last_good_path(settings.state)),

@@ -54,12 +54,21 @@ def read_actual(store: MapStore) -> Actual:
     frontends = {key: FrontendEntry.unpack(raw) for key, raw in store.dump(MapName.FRONTENDS).items()}
     return Actual(
         frontends=frontends,
-        blocks=_read_blocks(store, ranges_of(frontends.values())),
+        blocks=read_blocks(store, ranges_of(frontends.values())),
         addresses={key: address_flags(raw) for key, raw in store.dump(MapName.ADDRESSES).items()},
         members=frozenset(store.dump(MapName.MEMBERS)),
         cgroups=store.dump(MapName.CGROUPS),
         owners=frozenset(store.dump(MapName.OWNERS)),
     )
+
+
+def read_frontend(store: MapStore, key: bytes) -> WantedFrontend | None:
+    """One frontend with its lists, None where there is none. Raises KernelCallFailed."""
+    (raw,) = store.read(MapName.FRONTENDS, [key])
+    if raw is None:
+        return None
+    entry = FrontendEntry.unpack(raw)
+    return Actual(frontends={key: entry}, blocks=read_blocks(store, ranges_of([entry]))).logical(key)
 
 
 def ranges_of(entries: Iterable[FrontendEntry]) -> set[Range]:
@@ -73,7 +82,8 @@ def ranges_of(entries: Iterable[FrontendEntry]) -> set[Range]:
     return found
 
 
-def _read_blocks(store: MapStore, ranges: set[Range]) -> dict[Range, BackendList]:
+def read_blocks(store: MapStore, ranges: set[Range]) -> dict[Range, BackendList]:
+    """The lists in these ranges, the empty one for a range past the end of the map. Raises KernelCallFailed."""
     capacity = store.capacity(MapName.SLOTS)
     inside = [item for item in ranges if sum(item) <= capacity]
     indexes = sorted({index for base, length in inside for index in range(base, base + length)})

@@ -18,9 +18,14 @@ def check_brake(plan: Plan, actual: Actual, *, allow_mass_delete: bool) -> None:
     """Raise BrakeEngaged if the plan deletes more than half of the live frontends and more than ten."""
     live = len(actual.frontends)
     deleted = sum(1 for change in plan.changes if change.verb is Verb.DELETE)
-    if allow_mass_delete or deleted <= FREE_DELETIONS or deleted * 2 <= live:
+    if allow_mass_delete or not is_mass_delete(deleted, live):
         return
     raise BrakeEngaged(
         f"refused: this would delete {deleted} of {live} live frontends",
         hint="if that is what you want, run balancer apply --allow-mass-delete",
     )
+
+
+def is_mass_delete(deleted: int, live: int) -> bool:
+    """Whether so many deletions of so many live frontends are refused without a word of the operator."""
+    return deleted > FREE_DELETIONS and deleted * 2 > live

@@ -7,7 +7,7 @@ writes and the reason for it are in `steps.Step`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from balancer.plan.blocks import Placement, place
 from balancer.plan.capacity import check_capacity
 from balancer.plan.changes import Change, FrontendState, Verb, find_changes
 from balancer.plan.counters import assign_counters
-from balancer.plan.encode import Wanted, WantedFrontend
+from balancer.plan.encode import BackendList, Wanted, WantedFrontend
 from balancer.plan.entries import INDEX, MEMBER_VALUE, OWNER_VALUE, FrontendEntry, MapName, address_value
 from balancer.plan.steps import Step, Write, WriteKind
 
@@ -38,12 +38,18 @@ class Plan:
         return not self.writes
 
 
-class _Difference(NamedTuple):
+class Difference(NamedTuple):
     """Keys of frontends by what happens to them, each tuple by rising key."""
 
     added: tuple[bytes, ...]
     changed: tuple[bytes, ...]
     removed: tuple[bytes, ...]
+
+    def lists(self, wanted: Wanted) -> Iterator[BackendList]:
+        """The lists of the frontends that are written; all others keep their places."""
+        for key in (*self.added, *self.changed):
+            yield wanted.frontends[key].backends
+            yield wanted.frontends[key].fallback
 
 
 def make_plan(
@@ -57,9 +63,25 @@ def make_plan(
     Raises CapacityExceeded.
     """
     check_capacity(wanted, actual, capacities)
-    difference = _compare(wanted, actual)
-    placement = _place(difference, wanted, actual, capacities[MapName.SLOTS])
+    difference = compare(wanted, actual)
+    placement = place(difference.lists(wanted), actual, capacities[MapName.SLOTS])
     counters = assign_counters(difference.added, actual, capacities[MapName.COUNTERS])
+    return assemble(difference, placement, counters, wanted, actual, settled=settled)
+
+
+def assemble(
+    difference: Difference,
+    placement: Placement,
+    counters: Mapping[bytes, int],
+    wanted: Wanted,
+    actual: Actual,
+    *,
+    settled: bool,
+) -> Plan:
+    """The plan for a difference whose lists and new frontends have their places and counters.
+
+    `wanted` and `actual` may leave out whatever is the same in both.
+    """
     writes = [
         *_preparing(placement, counters, wanted, actual),
         *_switching(difference, placement, counters, wanted, actual),
@@ -75,22 +97,15 @@ def make_plan(
     return Plan(changes=find_changes(keys, wanted, actual), writes=tuple(writes))
 
 
-def _compare(wanted: Wanted, actual: Actual) -> _Difference:
+def compare(wanted: Wanted, actual: Actual) -> Difference:
+    """What has to happen to the frontends."""
     live = actual.frontends
     added = sorted(wanted.frontends.keys() - live.keys())
     removed = sorted(live.keys() - wanted.frontends.keys())
     changed = sorted(
         key for key, item in wanted.frontends.items() if key in live and actual.logical(key) != item
     )
-    return _Difference(tuple(added), tuple(changed), tuple(removed))
-
-
-def _place(difference: _Difference, wanted: Wanted, actual: Actual, capacity: int) -> Placement:
-    """Places for the lists of frontends that are written; all others keep theirs."""
-    items = [wanted.frontends[key] for key in (*difference.added, *difference.changed)]
-    return place(
-        (backends for item in items for backends in (item.backends, item.fallback)), actual, capacity
-    )
+    return Difference(tuple(added), tuple(changed), tuple(removed))
 
 
 def _preparing(
@@ -114,7 +129,7 @@ def _preparing(
 
 
 def _switching(
-    difference: _Difference,
+    difference: Difference,
     placement: Placement,
     counters: Mapping[bytes, int],
     wanted: Wanted,
@@ -131,7 +146,7 @@ def _switching(
     yield from _update(Step.PUT_ADDRESSES, MapName.ADDRESSES, entries)
 
 
-def _removing(difference: _Difference, wanted: Wanted, actual: Actual) -> Iterable[Write]:
+def _removing(difference: Difference, wanted: Wanted, actual: Actual) -> Iterable[Write]:
     """What nothing leads to any more."""
     retired = _counters_of(difference.removed, actual)
     yield from _take(Step.RETIRE_COUNTERS, WriteKind.RETIRE, MapName.COUNTERS, retired)

@@ -99,7 +99,7 @@ def encode(
     return Wanted(
         frontends=frontends,
         addresses=_addresses(desired.addresses),
-        members=_members(frontends.values()),
+        members=members_of(frontends.values()),
         cgroups={CGROUP_ID.pack(cgroup): CGROUP_FLAGS.pack(CgroupFlag.SKIP) for cgroup in skipped_cgroups},
         owners=frozenset(OWNER.pack(group_id(group), cgroup) for group, cgroup in owner_cgroups),
         labels=labels,
@@ -163,7 +163,7 @@ def _addresses(flags: Mapping[IPAddress, int]) -> dict[bytes, int]:
     return found
 
 
-def _members(frontends: Iterable[WantedFrontend]) -> frozenset[bytes]:
+def members_of(frontends: Iterable[WantedFrontend]) -> frozenset[bytes]:
     """Every backend that a kept choice within a group may name."""
     lists: dict[tuple[int, int], tuple[int, BackendList]] = {}
     for item in frontends:

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -111,10 +111,23 @@ def progress_bar(*, wanted: bool) -> Iterator[Callable[[int, int], None] | None]
     if not wanted or not colourful(sys.stderr):
         yield None
         return
+    with ExitStack() as stack:
+        draw: Callable[[int, int], None] | None = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal draw
+            draw = draw or _drawn_bar(stack)
+            draw(done, total)
+
+        yield show
+
+
+def _drawn_bar(stack: ExitStack) -> Callable[[int, int], None]:
+    """A bar on stderr until the stack is closed; made when there is something to show."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns: tuple[Any, ...] = (TextColumn("writing"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
-        task = progress.add_task("writing", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    progress = stack.enter_context(Progress(*columns, console=Console(file=sys.stderr), transient=True))
+    task = progress.add_task("writing", total=None)
+    return lambda done, total: progress.update(task, completed=done, total=total)

@@ -108,8 +108,8 @@ def test_an_idle_pass_writes_nothing(stage):
 
 def test_an_idle_pass_does_not_even_open_the_file_of_contents(stage, monkeypatch):
     saved = []
-    save = LastGoodFile.save
-    monkeypatch.setattr(LastGoodFile, "save", lambda *given: (saved.append(given), save(*given)))
+    opened = LastGoodFile._open
+    monkeypatch.setattr(LastGoodFile, "_open", lambda *given: (saved.append(given), opened(*given))[1])
     stage.then(None, Wake.TIMER)
     stage.then(lambda: stage.write("a.yaml", "a2"))
     stage.run()

@@ -45,6 +45,32 @@ def test_what_is_not_wanted_any_more_is_removed(kept: LastGoodFile) -> None:
     assert kept.load() == {B: TWO}
 
 
+def test_a_change_touches_what_it_names_alone(kept: LastGoodFile) -> None:
+    other = Key("/etc/manifests", "c.yaml")
+    kept.change({other: TWO, B: ONE}, [A], {A: ONE.sha256, B: TWO.sha256})
+    assert kept.load() == {B: ONE, other: TWO}
+
+
+@pytest.mark.parametrize(
+    ("statement", "put", "gone"),
+    [
+        ("DELETE FROM files WHERE name = CAST('a.yaml' AS BLOB)", {B: ONE}, []),
+        ("UPDATE files SET sha256 = 'x' WHERE name = CAST('a.yaml' AS BLOB)", {}, [A]),
+        ("UPDATE files SET sha256 = 'x' WHERE name = CAST('a.yaml' AS BLOB)", {A: TWO}, []),
+        ("INSERT INTO files VALUES (x'00', x'00', '', '', '')", {B: ONE}, []),
+        ("DROP TABLE files", {B: ONE}, []),
+    ],
+)
+def test_a_change_of_something_else_than_what_was_written_is_refused(
+    kept: LastGoodFile, statement: str, put: dict[Key, Content], gone: list[Key]
+) -> None:
+    execute(kept, statement)
+    before = kept.path.read_bytes()
+    with pytest.raises(Damaged):
+        kept.change(put, gone, {A: ONE.sha256, B: TWO.sha256})
+    assert kept.path.read_bytes() == before
+
+
 def test_only_the_owner_may_read_it(kept: LastGoodFile) -> None:
     """Exports of a whole namespace may hold Secrets, which nothing else here ever reads."""
     assert kept.path.stat().st_mode & 0o777 == 0o600

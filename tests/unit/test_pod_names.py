@@ -7,8 +7,9 @@ from dataclasses import replace
 from builders import cluster, endpoint, endpoints_, node, pod, slice_
 from plan_builders import desired, frontend
 
+from balancer.model.edit import Edit
 from balancer.model.node import Pod
-from balancer.pod_names import PodName, pods_of_backends, pods_of_node
+from balancer.pod_names import PodName, PodsOfServices, pods_of_backends, pods_of_node
 
 WEB = frontend("10.96.0.10:80", "10.244.1.5:8080")
 
@@ -68,3 +69,36 @@ def test_what_lies_beneath_a_redirect_is_a_backend_too() -> None:
         "10.244.1.5": "default/web-1",
         "10.244.1.9": "default/near",
     }
+
+
+WORLD = (
+    node("n1", "192.168.0.1"),
+    slice_(endpoint("10.244.1.5", pod="shop/web-1"), "10.244.1.6", name="web-a"),
+    slice_(endpoint("192.168.0.1", pod="infra/exporter"), name="web-b", ports=(8080,)),
+    endpoints_(endpoint("10.244.1.7", pod="shop/web-3")),
+    pod("web-2", "10.244.1.6"),
+)
+ALL = frontend("10.96.0.10:80", *(f"10.244.1.{last}:8080" for last in (5, 6, 7)), "192.168.0.1:8080")
+
+
+def test_followed_names_are_those_of_a_look_at_everything() -> None:
+    world = cluster(*WORLD)
+    found = PodsOfServices(world).names([("default", "web")], ALL.backends)
+    assert found == pods_of_backends(world, desired(ALL))
+    assert len(found) == 4
+
+
+def test_names_follow_a_slice_that_is_replaced_or_moves() -> None:
+    before = slice_(endpoint("10.244.1.5", pod="shop/web-1"), name="web-a")
+    after = slice_(endpoint("10.244.1.5", pod="shop/web-9"), name="web-a", service="other")
+    followed = PodsOfServices(cluster(before))
+    key = ("EndpointSlice", "default", "web-a")
+    touched = followed.follow(Edit(before={key: before}, after={key: after}))
+    assert touched == {("default", "web"), ("default", "other")}
+    assert followed.names([("default", "web")], ()) == {}
+    assert followed.names([("default", "other")], ()) == {"10.244.1.5": "shop/web-9"}
+
+
+def test_a_pod_may_be_behind_any_backend() -> None:
+    one = pod("web-2", "10.244.1.6")
+    assert PodsOfServices(cluster()).follow(Edit(after={("Pod", "default", "web-2"): one})) is None

@@ -102,6 +102,16 @@ def test_ten_thousand_rows_are_all_shown(terminal):
     assert len(stream.getvalue().splitlines()) == 10_001
 
 
+def test_a_bar_is_drawn_only_when_something_is_written(terminal):
+    stream = terminal()
+    with progress_bar(wanted=True) as draw:
+        assert draw is not None
+    assert stream.getvalue() == ""
+    with progress_bar(wanted=True) as draw:
+        draw(1, 2)
+    assert "writing" in stream.getvalue()
+
+
 def test_a_bar_is_drawn_on_a_terminal_only(terminal, monkeypatch):
     terminal()
     with progress_bar(wanted=True) as draw:

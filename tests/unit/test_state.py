@@ -13,6 +13,8 @@ from plan_builders import desired, frontend
 from balancer import durable, state
 from balancer.desired.types import Action, Desired, FrontendKind, PolicyStatus, Source
 from balancer.errors import Exit, HostError
+from balancer.labels import NamesChange
+from balancer.memo import Memo
 from balancer.model.policy import PolicyFrontend
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.pod_names import PodName
@@ -177,3 +179,36 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="cannot write the state file") as caught:
         state.save(tmp_path / "file" / "state.json", KEPT)
     assert caught.value.exit_code is Exit.HOST
+
+
+def test_a_memo_is_kept_with_what_the_names_were(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    memo = Memo(files="1", basis="2", maps="3", found=KEPT.problems, said=KEPT.problems)
+    state.save(path, replace(KEPT, memo=memo))
+    assert state.outcome(path).memo == replace(memo, names=state.names_digest(path))
+    assert state.names_digest(path) != ""
+
+
+def test_any_other_pass_drops_the_memo(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    memo = Memo(files="1", basis="2", maps="3")
+    for after in (
+        lambda: state.save(path, KEPT),
+        lambda: state.note(path, problems=(), stale_files=None, failure="refused", time=datetime.now(UTC)),
+    ):
+        state.save(path, replace(KEPT, memo=memo))
+        after()
+        assert state.outcome(path).memo is None
+
+
+def test_a_change_of_names_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    mark = state.save(path, KEPT)
+    change = NamesChange(labels={"10.96.0.1:80/TCP": None}, nodes={"10.244.0.9": "n9"})
+    later = replace(KEPT, problems=())
+    assert state.save_change(path, later, change, mark) is not None
+    found, warning = state.load(path)
+    assert (set(found.labels), found.nodes["10.244.0.9"]) == ({"10.96.0.2:80/TCP"}, "n9")
+    assert (found.problems, warning) == ((), "")
+    assert state.save_change(path, KEPT, change, mark) is None
+    assert state.load(path)[0].problems == ()

@@ -13,8 +13,8 @@ from balancer import state
 from balancer.config import Settings
 from balancer.errors import BrakeEngaged, LockHeld
 from balancer.model.problem import Origin, Problem, Severity
+from balancer.passes.reconcile import note_failure
 from balancer.plan.diff import Plan
-from balancer.reconcile import note_failure
 from balancer.tally import Ending, Stage, Stopwatch, Tally
 from balancer.views import LastPass, PassResult
 

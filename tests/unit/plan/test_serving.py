@@ -32,9 +32,12 @@ STATE = wanted(
 )
 def test_an_exact_frontend_goes_before_the_node_port(vip: str, backend: str, expected: bool) -> None:
     """The fallback counts as serving: a redirect's overflow and its own backends are sent there."""
-    assert serves(STATE, backend_bytes(*endpoint(vip)), 17, backend_bytes(*endpoint(backend))) is expected
+    assert (
+        serves(STATE.frontends.get, backend_bytes(*endpoint(vip)), 17, backend_bytes(*endpoint(backend)))
+        is expected
+    )
 
 
 def test_protocols_are_told_apart() -> None:
     vip, backend = (backend_bytes(*endpoint(text)) for text in ("10.96.0.1:53", "10.0.0.1:53"))
-    assert not serves(STATE, vip, 6, backend)
+    assert not serves(STATE.frontends.get, vip, 6, backend)
