@@ -48,8 +48,10 @@ demo: $(READY)
 	@$(BIN)/python samples/quickstart/demo/run.py
 
 # Three workers, each with whole files: much of a test is waiting, and nothing that tests make is shared between files.
+# In the order of the folders, not by the number of tests: kernel tests are few and long, those of tests/unit, which
+# then come last, many and short, so that no worker is left with a long file at the end.
 test: $(READY) lint
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	@$(BIN)/ruff check .

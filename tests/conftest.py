@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import bpffs, cgroups, netns, prerequisites
+
+# Tests start thousands of commands. Where the environment forbids bytecode, as images of containers like to,
+# each of them would compile the whole package anew: a fifth of the time that all tests take.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# How long an example takes says something of the machine and nothing of the product.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 _KERNEL_TESTS = ("kernel", "netns")
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Self
 
 from balancer import agent, state
 from balancer.agent import Agent
 from balancer.config import Settings
+from balancer.desired import step
 from balancer.desired.types import Desired, Frontend
 from balancer.lastgood import LastGood
 from balancer.lastgood_file import LastGoodFile
 from balancer.manifests import FileObjects, Manifests, scan
+from balancer.manifests.heard import EVERYTHING
 from balancer.manifests.watch import Inbox, Wake
 from balancer.model.cluster import Cluster
 from balancer.model.meta import Meta
@@ -87,12 +89,23 @@ class Kernel:
         self.loaded: list[Loaded] = []
         self.errors: list[Exception] = []
         self.attempts = 0
+        self.audits: list[bool] = []
+        self.is_as_left = False
         self.plan = Plan()
         self.problems: tuple[Problem, ...] = ()
 
-    @contextmanager
-    def reconciler(self, _settings: Settings):
-        yield self
+    def reconciler(self, _settings: Settings) -> Kernel:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is locked."""
+
+    def audit(self, waiting: Callable[[], bool]) -> bool:
+        self.audits.append(waiting())
+        return self.is_as_left
 
     def apply(self, loaded: Loaded, *, allow_mass_delete: bool) -> PassResult:
         assert not allow_mass_delete
@@ -126,7 +139,7 @@ class Script(Inbox):
 
 class Stage:
     """`run()` plays the script from the first pass to the end; `kernel` and `script` may be new ones for
-    another run, as after a restart of the agent.
+    another run, as after a restart of the agent. With `follows`, what is computed is told as a step from the last.
     """
 
     def __init__(self, directory: Path, log: logging.Logger) -> None:
@@ -137,8 +150,11 @@ class Stage:
         )
         self.log = log
         self.rewatch = lambda: None
+        self.heard = EVERYTHING
         self.ticks = lambda: 0.0
         self.frontends: tuple[Frontend, ...] = ()
+        self.desired = Desired()
+        self.follows = False
         self.alive_seconds: float | None = None
         self.told: list[str] = []
         self.read = Path.read_bytes
@@ -175,7 +191,12 @@ class Stage:
         assert files is not None
         problems = tuple(problem for file in files for problem in file.problems)
         manifests = Manifests(cluster=Cluster(), problems=problems, files=tuple(files), ignored={})
-        return Loaded(manifests=manifests, desired=Desired(frontends=self.frontends), problems=problems)
+        before = self.desired
+        if not self.follows or before.frontends != self.frontends:
+            self.desired = Desired(frontends=self.frontends)
+        gone = tuple(item for item in before.frontends if item not in self.frontends)
+        taken = step.Step(before=before, after=self.desired, gone=gone) if self.follows else None
+        return Loaded(manifests=manifests, desired=self.desired, problems=problems, step=taken)
 
     def files(self) -> LastGood:
         return LastGood(scan=scan, read=lambda path: self.read(path), parse=self.reader, kept=self.kept)
@@ -185,6 +206,7 @@ class Stage:
             compute=self.compute,
             reconciler=self.kernel.reconciler,
             rewatch=lambda: self.rewatch(),
+            heard=lambda: self.heard,
             note=partial(state.note, self.settings.state),
             clock=lambda: NOW,
             ticks=lambda: self.ticks(),

@@ -18,6 +18,7 @@ from balancer.model.cluster import Cluster
 from balancer.model.meta import Meta
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.model.service import Protocol, Service
+from balancer.passes.unchanged import Unchanged
 from balancer.plan.diff import Change, FrontendState, Plan, Verb, Write, WriteKind
 from balancer.plan.steps import Step
 from balancer.views import (
@@ -153,6 +154,9 @@ class FakeReconciler:
         self.facade.fail()
         return self.facade.plan
 
+    def audit(self, waiting: Callable[[], bool]) -> bool:
+        return waiting()
+
     def apply(
         self, loaded: Loaded, *, allow_mass_delete: bool, progress: Callable[[int, int], None] | None = None
     ) -> PassResult:
@@ -164,7 +168,7 @@ class FakeReconciler:
 
 @dataclass
 class FakeFacade:
-    """What `balancer.reconcile` offers, with answers that a test may replace before it runs a command."""
+    """What `RealFacade` offers, with answers that a test may replace before it runs a command."""
 
     loaded: Loaded = field(default_factory=loaded_of)
     plan: Plan = field(default_factory=lambda: plan_of(change(Verb.ADD)))
@@ -181,6 +185,7 @@ class FakeFacade:
     settings: Settings | None = None
     after_apply: Callable[[int], None] = lambda _count: None
     calls: list[str] = field(default_factory=list)
+    same: Unchanged | None = None
     asked_by: AskedBy | None = None
 
     def fail(self) -> None:
@@ -193,6 +198,14 @@ class FakeFacade:
         self.calls.append("compute " + " ".join(str(path) for path in paths))
         self.settings = settings
         return self.loaded
+
+    def continued(self) -> Callable[[Sequence[FileObjects], Sequence[Path], Settings], Loaded]:
+        return self.compute
+
+    def unchanged(self, paths: Sequence[Path], settings: Settings, *, look_only: bool) -> Unchanged | None:
+        if self.same is not None:
+            self.calls.append(f"unchanged look_only={look_only}")
+        return self.same
 
     def Reconciler(self, settings: Settings) -> FakeReconciler:  # noqa: N802 - the name in the package
         self.settings = settings

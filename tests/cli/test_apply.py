@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from balancer.errors import (
@@ -12,8 +14,12 @@ from balancer.errors import (
     LockHeld,
     NotConverged,
 )
+from balancer.passes.unchanged import Unchanged
 from balancer.plan.diff import Verb
+from balancer.views import PassResult
 from cli.fakes import ERROR, WARNING, change, loaded_of, plan_of
+
+LATER = replace(WARNING, message="the last ones known are kept")
 
 
 def test_success_says_what_changed(run, facade):
@@ -98,3 +104,38 @@ def test_json_of_a_refusal_and_of_nothing_to_do(run, facade, valid_json):
     assert (refused["result"], refused["changes"], len(refused["problems"])) == ("refused", [], 1)
     facade.loaded, facade.plan = loaded_of(), plan_of()
     assert valid_json(run("apply", "dir", "-o", "json"), "apply")["result"] == "in-sync"
+
+
+@pytest.fixture
+def same():
+    result = PassResult(plan=plan_of(), loaded_programs=False, attached=True, seconds=0.5, problems=(LATER,))
+    return Unchanged(result=result, problems=(WARNING,))
+
+
+def test_what_has_not_changed_is_not_worked_out(run, facade, same):
+    """Its warnings are told as ever, those of the files and those of the pass."""
+    facade.same = same
+    result = run("apply", "dir")
+    assert result.stdout == "in sync, nothing to change in 0.500 s\n"
+    assert "odd but fine" in result.stderr
+    assert "kept" in result.stderr
+    assert facade.calls == ["unchanged look_only=False"]
+
+
+def test_what_has_not_changed_is_in_sync_in_json_too(run, facade, same, valid_json):
+    facade.same = same
+    value = valid_json(run("apply", "-o", "json", "dir"), "apply")
+    assert (value["result"], len(value["problems"]), value["seconds"]) == ("in-sync", 2, 0.5)
+
+
+def test_a_dry_run_of_what_has_not_changed_only_looks(run, facade, same):
+    facade.same = same
+    assert run("apply", "--dry-run", "dir").stdout == "0 to add, 0 to change, 0 to delete\n"
+    assert run("plan", "--exit-code", "dir").stdout == "0 to add, 0 to change, 0 to delete\n"
+    assert facade.calls == ["unchanged look_only=True"] * 2
+
+
+def test_the_whole_desired_state_is_always_worked_out(run, facade, same):
+    facade.same = same
+    run("plan", "--from-empty", "dir")
+    assert facade.calls == ["compute dir"]

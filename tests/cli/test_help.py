@@ -9,10 +9,13 @@ import click
 import pytest
 
 import balancer
-from balancer.cli import main
+from balancer.cli import events, main, top, watch
+from balancer.config import LogFormat, LogLevel
+from balancer.kernel.reasons import Reason
+from balancer.traffic import Column
 
 SLOW = (
-    *("ruamel", "jsonschema", "rich", "pyroute2", "bcc", "watchdog"),
+    *("ruamel", "jsonschema", "rich", "psutil", "bcc", "watchdog"),
     *("textual", "prometheus_client", "wsgiref", "http.server", "ssl", "sqlite3"),
 )
 
@@ -45,6 +48,22 @@ def test_every_option_is_a_variable(run, command):
         long = next(name for name in option.opts if name.startswith("--"))
         assert option.envvar == "BALANCER_" + long[2:].replace("-", "_").upper()
         assert option.show_envvar
+
+
+@pytest.mark.parametrize(
+    ("words", "members"),
+    [
+        (top.COLUMNS, [column.value for column in Column]),
+        (watch.FORMATS, [form.value for form in LogFormat]),
+        (watch.LEVELS, [level.value for level in LogLevel]),
+        (events.REASONS, [reason.name.lower() for reason in Reason if reason is not Reason.SOCKET]),
+    ],
+)
+def test_the_words_of_an_option_are_those_of_its_type(words, members):
+    """They are spelled out, so that help need not import the type. A datagram of a socket that stays with its
+    backend is counted, and is no event.
+    """
+    assert sorted(words) == sorted(members)
 
 
 def test_the_commands_are_those_of_the_manual():

@@ -7,11 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from harness import schemas
 from harness.objects import Object
@@ -22,12 +21,24 @@ Result = subprocess.CompletedProcess[str]
 
 
 def to_yaml(objects: Iterable[Object]) -> str:
-    """The objects as documents of one file."""
-    writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = False
-    text = StringIO()
-    writer.dump_all(list(objects), text)
-    return text.getvalue()
+    """The objects as documents of one file, as kubectl prints them."""
+    return yaml.dump_all(objects, Dumper=_Dumper, default_flow_style=False, allow_unicode=True)
+
+
+class _Dumper(yaml.CSafeDumper):
+    """In C: some tests write thousands of objects."""
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """Numbers in any version of YAML, which PyYAML knows in one only, are texts in quotes."""
+    try:
+        float(text)
+    except ValueError:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'")
+
+
+_Dumper.add_representer(str, _text)
 
 
 class Balancer:

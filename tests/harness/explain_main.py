@@ -15,14 +15,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from balancer import reconcile
 from balancer.config import Settings
 from balancer.desired.compute import compute
 from balancer.desired.types import Host
+from balancer.explain import file_resolve, live_resolve
 from balancer.explanation import AskedBy
 from balancer.kernel import host
 from balancer.manifests import Manifests
 from balancer.model.service import Protocol
+from balancer.passes.reconcile import Reconciler
 from balancer.report.jsonable import to_json
 from balancer.views import Explanation, Loaded
 
@@ -50,7 +51,7 @@ class Work:
         here = Host(node_name=self.settings.node, addresses=host.interface_addresses())
         manifests = Manifests(cluster=known, problems=(), files=(), ignored={})
         self.loaded = Loaded(manifests=manifests, desired=compute(known, here, under))
-        with reconcile.Reconciler(self.settings) as reconciler:
+        with Reconciler(self.settings) as reconciler:
             reconciler.apply(self.loaded, allow_mass_delete=True)
 
     def explain(self, address: str, port: int, protocol: str, pid: int | None, live: bool) -> Any:
@@ -58,11 +59,11 @@ class Work:
         asked = (ip_address(address), port, Protocol(protocol))
         asked_by = None if pid is None else AskedBy(pid=pid)
         if live:
-            found: Explanation = reconcile.live_resolve(self.settings, *asked, asked_by)
+            found: Explanation = live_resolve(self.settings, *asked, asked_by)
         elif self.loaded is None:
             raise ValueError("nothing was applied")
         else:
-            found = reconcile.file_resolve(self.loaded, *asked, self.settings)
+            found = file_resolve(self.loaded, *asked, self.settings)
         return to_json(found)
 
 

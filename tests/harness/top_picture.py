@@ -131,16 +131,16 @@ def traffic(host: Host, frontends: Sequence[dict[str, Any]]) -> Iterator[None]:
 
 async def draw(host: Host, directory: Path) -> None:
     """The table after a while, then one service."""
-    from balancer import reconcile
     from balancer.config import Settings
     from balancer.observe.top.app import TopApp
     from balancer.observe.top.look import Look
     from balancer.observe.top.tap import opener
     from balancer.observe.top.world import source_of
+    from balancer.status import status
 
     made = host.balancer
     settings = replace(Settings(), node=NODE, cgroup=made.cgroup, bpffs=made.bpffs, state=made.state)
-    app = TopApp(source_of(settings, reconcile.status), Look(interval=2.0), opener(settings))
+    app = TopApp(source_of(settings, status), Look(interval=2.0), opener(settings))
     async with app.run_test(size=SIZE) as pilot:
         await asyncio.sleep(SECONDS)
         (directory / "top.svg").write_text(picture(app))

@@ -18,6 +18,7 @@ from harness.host import Host
 from harness.turmoil import HALVES, State, Turmoil, put
 
 KILLS = 20
+FOLLOWED = 6
 LONG_KILLS = int(os.environ.get("BALANCER_STRESS_KILLS", "500"))
 DEBOUNCE = 0.1
 
@@ -143,6 +144,25 @@ def _round(host: Host, *, pause: float, look: int) -> None:
 def test_killed_at_any_instant(host: Host) -> None:
     """Backends, ports, services, policies and map sizes change; every pass is killed, and the next converges."""
     _round(host, pause=0.005, look=4)
+
+
+def test_killed_while_it_follows_what_changed(host: Host) -> None:
+    """Passes of an agent that look at what changed alone; whoever comes after it knows nothing of them."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance, state = random.Random(seed), State()
+    host.balancer.run("detach")
+    put(host, state)
+    killer, turmoil = Killer(host, chance), Turmoil(host, pause=0.005)
+    for _ in range(FOLLOWED):
+        new = state.another(chance, grow=False)
+        killer.watch(state, new)
+        state = chance.choice((state, new))
+        _converge(host, state)
+        turmoil.check(state)
+        _assert_in_sync(host)
+    assert turmoil.calm() == {}
+    _assert_nothing_leaks(host, state)
 
 
 @pytest.mark.stress

@@ -95,8 +95,8 @@ def test_each_frontend_has_its_own(client: Client) -> None:
 
 def test_a_socket_stays_where_it_was_sent(client: Client) -> None:
     """Datagrams of one socket are one conversation: neither above nor below the rate do they jump."""
-    time.sleep(1.02 - time.monotonic() % 1)
     sockets = [client.open_udp() for _ in range(LIMIT + 5)]
+    time.sleep(1.02 - time.monotonic() % 1)
     first = [socket.exchange(OWN, 80)[0].name for socket in sockets]
     again = [socket.exchange(OWN, 80)[0].name for socket in sockets]
     for socket in sockets:

@@ -79,8 +79,12 @@ def test_totals_are_the_connections_that_clients_made(host: Host, client: Client
         before = total(screen.screen, "default/web"), total(screen.screen, "default/db")
         assert client.tally(WEB, 80, count=17).total() == 17
         assert client.tally(DB, 80, count=5) == {"three": 5}
-        screen.until_true(lambda seen: total(seen, "default/web") == before[0] + 17, "17 connections more")
-        assert total(screen.screen, "default/db") == before[1] + 5
+        screen.until_true(
+            lambda seen: (
+                (total(seen, "default/web"), total(seen, "default/db")) == (before[0] + 17, before[1] + 5)
+            ),
+            "17 and 5 connections more",
+        )
 
 
 def test_rates_are_those_of_the_client(host: Host, client: Client) -> None:
@@ -106,12 +110,12 @@ def test_refusals_are_shown_and_sort_to_the_top(host: Host, client: Client) -> N
     with busy(client, NONE, 0.02) as ended, top(host, "--sort", "rejected") as screen:
         seen = screen.until_true(
             lambda seen: (
-                lines_of(seen, "default/")[:1] != [] and lines_of(seen, "default/")[0][0] == "default/none"
+                lines_of(seen, "default/")[:1] == lines_of(seen, "default/none")[:1] != []
+                and re.search(r"[1-9][0-9.]* rejected/s", seen) is not None
             ),
-            "the refused service on top",
+            "the refused service on top, and its rate",
         )
         assert "refuse" in " ".join(lines_of(seen, "default/none")[0])
-        assert re.search(r"[1-9][0-9.]* rejected/s", seen)
     assert set(ended[0]) == {"ECONNREFUSED"}
 
 
@@ -120,13 +124,16 @@ def test_a_service_looked_into_shows_how_its_connections_are_spread(host: Host, 
     with top(host, "--filter", "web 80/tcp", width=160) as screen:
         screen.keys("Enter")
         screen.until("WHO DECIDES", "observed 0 of 0")
-        time.sleep(1.2)  # a first reading with the reports switched on
+        screen.until_true(lambda _seen: event_level(host) is EventLevel.ALL, "reports switched on")
+        time.sleep(1.2)  # a first reading since then
         answered = client.tally(WEB, 80, count=60)
-        seen = screen.until("observed 60 of 60 choices")
-        for name, address in (("one", pool.ONE), ("two", pool.TWO)):
-            assert re.search(rf"{re.escape(address)}:8080 .* 50\.0% .*\({answered[name]}\)", seen)
-        assert "1. service: Service default/web" in seen
-        assert re.search(rf"{re.escape(WEB)}:80/TCP +ClusterIP +forward .*objects\.yaml:\d+", seen)
+        shown = [
+            rf"{re.escape(address)}:8080 .* 50\.0% .*\({answered[name]}\)"
+            for name, address in (("one", pool.ONE), ("two", pool.TWO))
+        ]
+        shown.append(rf"{re.escape(WEB)}:80/TCP +ClusterIP +forward .*objects\.yaml:\d+")
+        shown += ["observed 60 of 60 choices", "1. service: Service default/web"]
+        screen.until_true(lambda seen: all(re.search(each, seen) for each in shown), str(shown))
         screen.keys("Escape")
         screen.until(HEAD)
 
@@ -138,10 +145,9 @@ def test_a_redirect_shows_its_policy_and_who_is_beneath(host: Host, client: Clie
     with busy(client, WEB, 0.02) as ended, top(host, "--filter", "80/tcp", width=140) as screen:
         screen.until("redirect near", "LIMIT/S")
         screen.keys("Enter")
-        seen = screen.until("default/near-1 on node1", "above the rate", "fallb.")
-        assert seen.index("1. localRedirect: LocalRedirectPolicy near") < seen.index(
-            "2. service: Service default/web"
-        )
+        first, second = "1. localRedirect: LocalRedirectPolicy near", "2. service: Service default/web"
+        seen = screen.until("default/near-1 on node1", "above the rate", "fallb.", first, second)
+        assert seen.index(first) < seen.index(second)
     assert set(ended[0]) == {"one", "four"}
 
 
@@ -224,12 +230,16 @@ def test_colours_can_be_switched_off(host: Host, environment: dict[str, str], co
     """no-color.org: NO_COLOR, when set and not empty, means no colour; what is chosen must still be seen."""
     with top(host, environment=environment) as screen:
         screen.keys("Down")
-        seen = screen.until_true(lambda _seen: "\x1b[7m" in screen.coloured or "\x1b[0;7m" in screen.coloured)
-        assert "default/web" in seen
-        assert (
-            bool(re.search(r"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|9[0-7]|38;|4[0-7]|48;)", screen.coloured))
-            is coloured
-        )
+        seen = ""
+
+        def chosen(_seen: str) -> bool:
+            nonlocal seen
+            seen = screen.coloured
+            return "default/web" in seen and ("\x1b[7m" in seen or "\x1b[0;7m" in seen)
+
+        screen.until_true(chosen, "a row that is chosen")
+        colour = re.search(r"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|9[0-7]|38;|4[0-7]|48;)", seen)
+        assert (colour is not None) is coloured
 
 
 def test_without_a_terminal_there_are_tables(host: Host, client: Client) -> None:
