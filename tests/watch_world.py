@@ -157,6 +157,7 @@ class Stage:
         self.follows = False
         self.alive_seconds: float | None = None
         self.told: list[str] = []
+        self.settled: list[list[str]] = []
         self.read = Path.read_bytes
         self.restart()
 
@@ -211,6 +212,7 @@ class Stage:
             clock=lambda: NOW,
             ticks=lambda: self.ticks(),
             notify=self.told.append,
+            settle=lambda: self.settled.append(list(self.told)),
             alive_seconds=self.alive_seconds,
         )
         self.agent = Agent(

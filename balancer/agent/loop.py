@@ -77,7 +77,8 @@ class World:
     """Everything outside of the loop. `compute` works the files out, `reconciler` makes what brings the kernel in
     line and holds the lock during a pass, `rewatch` follows links and directories that moved, `heard` tells
     where files may have changed since it was asked last. `clock` is in UTC, `ticks` counts seconds. `notify` speaks
-    to the service manager, which wants a sign of life every `alive_seconds`.
+    to the service manager, which wants a sign of life every `alive_seconds`. `settle` is called after each pass that
+    worked everything out anew, when there is time.
     """
 
     compute: Callable[[Sequence[FileObjects], Sequence[Path], Settings], Loaded]
@@ -88,6 +89,7 @@ class World:
     clock: Callable[[], datetime]
     ticks: Callable[[], float]
     notify: Callable[[str], None]
+    settle: Callable[[], None]
     alive_seconds: float | None = None
 
 
@@ -108,6 +110,7 @@ class Agent:
     ) -> None:
         self.standing = Standing()
         self.busy = False
+        self._unsettled = False
         self._paths = tuple(paths)
         self._settings = settings
         self._files = files
@@ -137,6 +140,9 @@ class Agent:
             self.busy = False
             if self._applied and (wake is Wake.RELOAD or not was_ready):  # once in force, and after a reload
                 self._world.notify(notify.READY)
+            if self._unsettled:
+                self._unsettled = False
+                self._world.settle()
             wake = self._wait()
         self._world.notify(notify.STOPPING)
 
@@ -298,6 +304,7 @@ class Agent:
         line = self._journal.passed(done, problems)
         self._in_force = loaded.desired
         self._world.notify(notify.status(line))
+        self._unsettled = loaded.step is None or loaded.step.whole
 
     def _frontends_before(self, loaded: Loaded) -> Sequence[Frontend]:
         """Those that were in force until this pass; where they are known to be few, those that it replaced."""

@@ -146,6 +146,7 @@ def _agent(
     watcher: Watcher,
 ) -> Agent:
     from balancer.agent import Agent, World
+    from balancer.manifests.garbage import set_aside
     from balancer.notify import notifier, watchdog_seconds
     from balancer.state import note
 
@@ -158,6 +159,7 @@ def _agent(
         clock=lambda: datetime.now(UTC),
         ticks=time.monotonic,
         notify=notifier(os.environ),
+        settle=set_aside,
         alive_seconds=watchdog_seconds(os.environ, os.getpid()),
     )
     files = _files(settings, watcher)

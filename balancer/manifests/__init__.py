@@ -11,7 +11,7 @@ paths is opened.
 """
 
 from balancer.manifests.discover import Found, discover, is_manifest_name, scan
-from balancer.manifests.garbage import seldom_collected
+from balancer.manifests.garbage import seldom_collected, set_aside
 from balancer.manifests.limits import Limits
 from balancer.manifests.load import load
 from balancer.manifests.merge import merge
@@ -33,4 +33,5 @@ __all__ = [
     "scan",
     "schema_dir",
     "seldom_collected",
+    "set_aside",
 ]

@@ -176,3 +176,16 @@ def test_what_went_is_named_after_the_step_that_took_it(world):
     world.then(lambda: (setattr(world, "frontends", ()), setattr(world.kernel, "plan", CHANGED)), Wake.TIMER)
     world.run()
     assert "deleted default/web" in world.told[-3]
+
+
+def test_what_is_held_is_settled_after_whole_passes_alone_and_when_all_was_told(world: Stage) -> None:
+    world.then(lambda: world.write("a.yaml", "a2"))
+    world.run()
+    assert len(world.settled) == 2  # without a step every pass is a whole one
+    assert any("READY=1" in text for text in world.settled[0])
+    world.settled.clear()
+    world.restart()
+    world.follows = True
+    world.then(lambda: world.write("a.yaml", "a3"))
+    world.run()
+    assert world.settled == []

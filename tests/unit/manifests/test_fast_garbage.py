@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
-from balancer.manifests import seldom_collected
+from balancer.manifests import seldom_collected, set_aside
 
 
 def test_collected_seldom_inside_and_as_before_afterwards() -> None:
@@ -33,3 +34,21 @@ def test_cycles_are_still_collected_inside() -> None:
             cycle: list[object] = []
             cycle.append(cycle)
         assert len(gc.get_objects()) - alive < 250_000
+
+
+def test_what_was_set_aside_is_searched_at_the_next_call_only() -> None:
+    class Loop:
+        def __init__(self) -> None:
+            self.itself = self
+
+    left = weakref.ref(kept := Loop())
+    try:
+        set_aside()
+        assert gc.get_freeze_count() > 0
+        del kept
+        gc.collect()
+        assert left() is not None
+        set_aside()
+        assert left() is None
+    finally:
+        gc.unfreeze()
