@@ -198,18 +198,18 @@ class Reconciler:
             live = self._instance.read_live()
             desired = keep_kubernetes(loaded.desired, live)
             wanted, placement = self._encode(desired, cgroup)
-            first, sizes = self._size(wanted, live)
-            check_brake(first, live, allow_mass_delete=allow_mass_delete)
+            draft = self._draft(wanted, live)
+            check_brake(draft.plan, live, allow_mass_delete=allow_mass_delete)
         with watch.stage(Stage.LOAD):
-            generation, fresh = dataplane.prepare(pins, sizes, cgroup)
-        written = self._write(generation, wanted, placement.levels, progress, watch)
+            generation, fresh = dataplane.prepare(pins, draft.sizes, cgroup)
+        written = self._write(generation, wanted, draft, placement.levels, progress, watch)
         with watch.stage(Stage.LOAD):
             dataplane.commit(pins, generation, cgroup)
         with watch.stage(Stage.SOCKETS):
             ended = self._end_stale_sockets(generation, wanted.frontends.get)
         problems = (*desired.problems[len(loaded.desired.problems) :], *placement.problems)
         result = PassResult(
-            plan=replace(written.plan, changes=first.changes),
+            plan=replace(written.plan, changes=draft.plan.changes),
             loaded_programs=fresh,
             attached=True,
             seconds=time.monotonic() - started,
@@ -252,15 +252,16 @@ class Reconciler:
         placement = place_pods(desired, cgroup)
         return encode(desired, placement.skipped, placement.owners), placement
 
-    def _size(self, wanted: Wanted, live: Actual) -> tuple[Plan, dict[str, int]]:
-        """The plan against what is live, and the map sizes it takes. Raises CapacityExceeded."""
+    def _draft(self, wanted: Wanted, live: Actual) -> Draft:
+        """Raises CapacityExceeded."""
         generation = self._instance.pins.live()
         sizes = generation.sizes() if generation else {}
         need = dict(needs(wanted))
         while True:
             chosen = choose_sizes(need, sizes, self._settings.map_limits)
             try:
-                return make_plan(wanted, live, {name: chosen.get(name, 0) for name in MapName}), chosen
+                plan = make_plan(wanted, live, {name: chosen.get(name, 0) for name in MapName})
+                return Draft(plan=plan, live=live, sizes=chosen)
             except CapacityExceeded as error:
                 # The state fits, but not old and new side by side: a larger map, or beyond its limit.
                 need[MapName(error.map_name)] = error.need
@@ -269,6 +270,7 @@ class Reconciler:
         self,
         generation: Generation,
         wanted: Wanted,
+        draft: Draft,
         levels: int,
         progress: Callable[[int, int], None] | None,
         watch: Stopwatch,
@@ -283,7 +285,7 @@ class Reconciler:
             with watch.stage(Stage.INSPECT):
                 sizes = {name: store.capacity(name) for name in MapName}
                 actual = read_actual(store)
-                plan = make_plan(wanted, actual, sizes)
+                plan = draft.plan if draft.fits(actual, sizes) else make_plan(wanted, actual, sizes)
                 writer = read_setting(store, Setting.LAST_WRITER)
             with watch.stage(Stage.WRITE):
                 settings[Setting.LAST_WRITER] = writer if plan.empty and writer else self._number
@@ -305,6 +307,20 @@ class Reconciler:
     def _digest_of_maps(self, generation: Generation) -> str:
         with PinnedMaps(generation.maps) as store:
             return maps_digest(store)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The plan against what is `live`, and the `sizes` of maps that it was made for and takes."""
+
+    plan: Plan
+    live: Actual
+    sizes: dict[str, int]
+
+    def fits(self, actual: Actual, sizes: Mapping[MapName, int]) -> bool:
+        """Whether the plan for these maps would be the same."""
+        as_made_for = all(size == self.sizes[name] for name, size in sizes.items() if name in self.sizes)
+        return as_made_for and actual == self.live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
