@@ -4,51 +4,51 @@
 #include "types.h"
 
 /*
- * Every map is opened from its pin below PIN_DIR, or created and pinned there. The sizes (SIZE_*) and
- * PIN_DIR come from the loader.
+ * Maps of LOADED entries stand for those that the loader makes, or takes over, once it knows how large they have to
+ * be: the programs can be compiled before that, and are the same for all sizes.
  */
-#define PINNED(type, name) type ":" PIN_DIR "/" name
+#define LOADED 1
 
 /* The gate: what is known of an address. User space writes; every connect and send reads. */
-BPF_TABLE(PINNED("hash", "addresses"), struct address, struct address_info, addresses, SIZE_ADDRESSES);
+BPF_TABLE("hash", struct address, struct address_info, addresses, LOADED);
 
 /* Who serves an address, port and protocol. User space writes; read once past the gate. */
-BPF_TABLE(PINNED("hash", "frontends"), struct frontend_key, struct frontend, frontends, SIZE_FRONTENDS);
+BPF_TABLE("hash", struct frontend_key, struct frontend, frontends, LOADED);
 
 /* Frontends of VIPs found lately, direct-mapped by key, for one look-up without a call. Programs write and read. */
-BPF_TABLE(PINNED("array", "recent"), __u32, struct recent, recent, SIZE_FRONTENDS);
+BPF_TABLE("array", __u32, struct recent, recent, LOADED);
 
 /* Backends in contiguous, immutable blocks. User space writes blocks nobody points at; programs read. */
-BPF_TABLE(PINNED("array", "slots"), __u32, struct backend, slots, SIZE_SLOTS);
+BPF_TABLE("array", __u32, struct backend, slots, LOADED);
 
 /* Which backends a group has now. User space writes; read before an old choice is kept. */
-BPF_TABLE(PINNED("hash", "members"), struct member_key, __u32, members, SIZE_MEMBERS);
+BPF_TABLE("hash", struct member_key, __u32, members, LOADED);
 
 /* The backend a client was given last. Programs write and read; user space only lists. */
-BPF_TABLE(PINNED("lru_hash", "affinity"), struct affinity_key, struct affinity, affinity, SIZE_AFFINITY);
+BPF_TABLE("lru_hash", struct affinity_key, struct affinity, affinity, LOADED);
 
 /* Direct-mapped by socket cookie: the VIP behind a TCP socket, for getpeername. A newer socket of the
  * same index overwrites an older one, which then sees its backend. Programs write and read. */
-BPF_TABLE(PINNED("array", "peers"), __u32, struct peer, peers, SIZE_PEERS);
+BPF_TABLE("array", __u32, struct peer, peers, LOADED);
 
 /* Decisions by frontend and reason; entry 0 is for those without a frontend. Programs add. User space
  * reads, and moves the counts of a frontend that goes to entry 1, in which programs never count. */
-BPF_TABLE(PINNED("percpu_array", "counters"), __u32, struct counter, counters, SIZE_COUNTERS);
+BPF_TABLE("percpu_array", __u32, struct counter, counters, LOADED);
 
 /* Where each CPU's random numbers go on. Programs write and read; see random_number. */
-BPF_TABLE(PINNED("percpu_array", "random"), __u32, __u64, random, 1);
+BPF_TABLE("percpu_array", __u32, __u64, random, 1);
 
 /* Values indexed by enum setting. User space writes; programs read. */
-BPF_TABLE(PINNED("array", "settings"), __u32, __u64, settings, SETTING_COUNT);
+BPF_TABLE("array", __u32, __u64, settings, SETTING_COUNT);
 
 /* Cgroups with a rule of their own, by id. User space writes; read while SETTING_CGROUP_LEVELS is set. */
-BPF_TABLE(PINNED("hash", "cgroups"), __u64, __u32, cgroups, SIZE_CGROUPS);
+BPF_TABLE("hash", __u64, __u32, cgroups, LOADED);
 
 /* Which cgroups are backends of a group's redirect. User space writes; read for redirects only. */
-BPF_TABLE(PINNED("hash", "owners"), struct owner_key, __u32, owners, SIZE_OWNERS);
+BPF_TABLE("hash", struct owner_key, __u32, owners, LOADED);
 
 /* Use of each redirect's rate, by counter index. Programs write and read. */
-BPF_TABLE(PINNED("array", "rates"), __u32, struct rate, rates, SIZE_RATES);
+BPF_TABLE("array", __u32, struct rate, rates, LOADED);
 
 /* The VIPs behind a UDP socket, freed with it. Programs write and read. */
 struct udp_sockets_table_t {
@@ -58,7 +58,7 @@ struct udp_sockets_table_t {
 	int (*sk_storage_delete)(void *);
 	__u32 flags;
 };
-__attribute__((section("maps/" PINNED("sk_storage", "udp_sockets")))) struct udp_sockets_table_t udp_sockets = {
+__attribute__((section("maps/sk_storage"))) struct udp_sockets_table_t udp_sockets = {
 	.flags = BPF_F_NO_PREALLOC,
 };
 BPF_ANNOTATE_KV_PAIR(udp_sockets, int, struct udp_socket);
@@ -71,7 +71,7 @@ struct udp_rejected_table_t {
 	int (*sk_storage_delete)(void *);
 	__u32 flags;
 };
-__attribute__((section("maps/" PINNED("sk_storage", "udp_rejected")))) struct udp_rejected_table_t udp_rejected = {
+__attribute__((section("maps/sk_storage"))) struct udp_rejected_table_t udp_rejected = {
 	.flags = BPF_F_NO_PREALLOC,
 };
 BPF_ANNOTATE_KV_PAIR(udp_rejected, int, struct udp_rejected);
@@ -84,6 +84,6 @@ struct events_table_t {
 	void (*ringbuf_submit)(void *, __u64);
 	__u32 max_entries;
 };
-__attribute__((section("maps/" PINNED("ringbuf", "events")))) struct events_table_t events = {
-	.max_entries = SIZE_EVENTS, /* bytes: a power of two, of whole pages */
+__attribute__((section("maps/ringbuf"))) struct events_table_t events = {
+	.max_entries = 4096, /* bytes; as small as it may be, and LOADED all the same */
 };

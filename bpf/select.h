@@ -155,7 +155,7 @@ static __always_inline bool recall_frontend(const struct frontend_key *key, stru
 	struct recent *found;
 	__u64 tag;
 
-	index = (__u64)index * SIZE_FRONTENDS >> 32;
+	index = index * setting(SETTING_RECENT) >> 32;
 	found = recent.lookup(&index);
 	if (rare(!found || epoch & 1))
 		return read_frontend(key, copy);

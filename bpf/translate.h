@@ -10,7 +10,7 @@ static __always_inline void remember_tcp(struct bpf_sock_addr *ctx, const struct
 					 const struct backend *backend)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
-	__u32 index = cookie & (SIZE_PEERS - 1);
+	__u32 index = cookie & (setting(SETTING_PEERS) - 1);
 	struct peer *peer = peers.lookup(&index);
 
 	if (rare(!peer))
@@ -25,7 +25,7 @@ static __always_inline void remember_tcp(struct bpf_sock_addr *ctx, const struct
 static __always_inline bool recall_tcp(struct bpf_sock_addr *ctx, const struct backend *backend, struct backend *vip)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
-	__u32 index = cookie & (SIZE_PEERS - 1);
+	__u32 index = cookie & (setting(SETTING_PEERS) - 1);
 	struct peer *peer = peers.lookup(&index);
 
 	if (!peer || peer->cookie != cookie || !backend_equal(&peer->backend, backend))

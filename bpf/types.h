@@ -162,6 +162,8 @@ enum setting {
 	SETTING_VIPS_IPV4 = 8,     /* where most IPv4 VIPs are: the first address << 32 | how many addresses */
 	SETTING_VIPS_IPV6 = 9,     /* the upper half of most IPv6 VIPs */
 	SETTING_EPOCH = 10,        /* odd while user space writes frontends, and never twice the same otherwise */
+	SETTING_RECENT = 11,       /* how many entries `recent` has */
+	SETTING_PEERS = 12,        /* how many `peers` has: a power of two */
 	SETTING_COUNT = 16,
 };
 

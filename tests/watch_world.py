@@ -103,6 +103,9 @@ class Kernel:
     def __exit__(self, *_: object) -> None:
         """Nothing is locked."""
 
+    def begin(self, paths: Sequence[Path]) -> None:
+        """There is nothing to compile."""
+
     def audit(self, waiting: Callable[[], bool]) -> bool:
         self.audits.append(waiting())
         return self.is_as_left

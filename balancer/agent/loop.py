@@ -53,6 +53,8 @@ class Passes(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
+    def begin(self, paths: Sequence[Path]) -> None: ...
+
     def apply(self, loaded: Loaded, *, allow_mass_delete: bool) -> PassResult: ...
 
     def audit(self, waiting: Callable[[], bool]) -> bool: ...
@@ -117,7 +119,7 @@ class Agent:
         self._inbox = inbox
         self._world = world
         self._journal = Journal(log)
-        self._reconciler: Passes | None = None
+        self._reconciler = world.reconciler(settings)
         self._applied: Snapshot | None = None
         self._in_force: Desired | None = None
         self._read_all_at = 0.0
@@ -129,6 +131,7 @@ class Agent:
 
     def run(self) -> None:
         """Returns after STOP. Raises only HostUnfit, and only for the first pass: this host cannot run it."""
+        self._reconciler.begin(self._paths)
         self._restore()
         wake = Wake.START
         while wake is not Wake.STOP:
@@ -240,7 +243,6 @@ class Agent:
             stages = {Stage.READ: read_seconds, **loaded.stages}
             loaded = replace(loaded, problems=problems, stale_files=snapshot.stale, stages=stages)
             self._journal.problems((*problems, *self._after_pass))
-            self._reconciler = self._reconciler or self._world.reconciler(self._settings)
             with self._reconciler as reconciler:
                 result = self._checked(reconciler, wake, loaded, snapshot)
                 if result is None:

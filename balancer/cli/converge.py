@@ -176,6 +176,9 @@ def apply(
         if same is not None:
             _show_unchanged(same, output, dry_run=dry_run)
             return
+        reconciler = facade.Reconciler(settings)
+        if not dry_run:
+            reconciler.begin(paths)
         loaded = facade.compute(None, paths, settings)
         seen.append(loaded)
         if not allow_mass_delete:
@@ -186,7 +189,7 @@ def apply(
             raise InvalidManifests(loaded.problems)
         if output == "text":
             show_problems(loaded.problems)
-        with facade.Reconciler(settings) as reconciler:
+        with reconciler:
             if dry_run:
                 found = reconciler.dry_run(loaded, allow_mass_delete=allow_mass_delete)
                 _show_dry_run(found, loaded.problems, output)

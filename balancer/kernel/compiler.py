@@ -1,4 +1,4 @@
-"""Compiles, loads and pins the programs with BCC, without kernel headers.
+"""Compiles the programs with BCC, without kernel headers.
 
 BCC is imported only here and only when programs have to be loaded: it brings LLVM with it.
 """
@@ -6,23 +6,21 @@ BCC is imported only here and only when programs have to be loaded: it brings LL
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import platform
 import resource
 import sysconfig
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from balancer.errors import HostUnfit
-from balancer.kernel import libbpf
-from balancer.kernel.hooks import ATTACH_TYPE, Hook
 from balancer.kernel.host import kernel_release
-from balancer.kernel.pins import Generation
 from balancer.kernel.source import joined_source, source_dir
 
 # bpf_set_retval, which gives a refused call its errno, came with Linux 5.18.
 SET_RETVAL_SINCE = (5, 18)
+_CLONE_FS = 0x200
 UAPI_HEADER = Path("/usr/include/linux/bpf.h")
 
 
@@ -50,41 +48,61 @@ def import_bcc() -> Any:
     return bcc
 
 
-def compile_text(maps: Path, sizes: Mapping[str, int]) -> Any:
-    """A bcc.BPF object of the source. Its maps are those pinned at `maps`; what is missing is made."""
+def compile_text() -> Any:
+    """A bcc.BPF object of the source. Its maps are as small as they may be and nowhere pinned."""
     bcc = import_bcc()
     if not UAPI_HEADER.exists():
         raise HostUnfit(f"{UAPI_HEADER} is missing", hint="install it with: apt-get install linux-libc-dev")
+    lift_memory_lock()
     triple = sysconfig.get_config_var("MULTIARCH") or f"{platform.machine()}-linux-gnu"
-    cflags = ["-I/usr/include", f"-I/usr/include/{triple}", f'-DPIN_DIR="{maps}"', *flags()]
-    cflags += [f"-DSIZE_{name.upper()}={size}" for name, size in sorted(sizes.items())]
+    cflags = ["-I/usr/include", f"-I/usr/include/{triple}", *flags()]
     try:
         return bcc.BPF(text=joined_source().encode(), cflags=cflags)
     except Exception as error:  # noqa: BLE001 - BCC raises bare Exception
         raise HostUnfit(
-            f"the BPF programs cannot be compiled, or their maps made, here: {error}",
+            f"the BPF programs cannot be compiled here: {error}",
             hint="the messages above say why; see `balancer doctor`",
         ) from None
 
 
-def load(generation: Generation, sizes: Mapping[str, int]) -> None:
-    """Makes the missing maps of a generation and pins its programs. Attaches nothing."""
-    _lift_memory_lock()
-    module = compile_text(generation.maps, sizes)
-    bpf = import_bcc().BPF
-    for hook in Hook:
-        try:
-            function = module.load_func(hook.encode(), bpf.CGROUP_SOCK_ADDR, attach_type=ATTACH_TYPE[hook])
-        except Exception as error:  # noqa: BLE001 - BCC raises bare Exception
-            raise HostUnfit(
-                f"the kernel does not accept program {hook}: {error}",
-                hint="the verifier's messages are above; see `balancer doctor`",
-            ) from None
-        libbpf.obj_pin(function.fd, generation.programs / hook)
-    module.cleanup()
+def map_fd(module: Any, name: str) -> int:
+    """The module's own descriptor of a map, which its programs name."""
+    fd: int = import_bcc().lib.bpf_table_fd(module.module, name.encode())
+    if fd < 0:
+        raise HostUnfit(f"the BPF source has no map {name}", hint="install balancer again")
+    return fd
 
 
-def _lift_memory_lock() -> None:
-    # Kernels before 5.11 account maps against RLIMIT_MEMLOCK.
+class CompiledAhead:
+    """A compilation that goes on in a thread from the moment this is made, while the process does other things."""
+
+    def __init__(self) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # commands that load nothing need not import it
+
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
+        self._module = executor.submit(_compile_aside)
+        # Nothing else is asked of it. The interpreter waits for it before it ends.
+        executor.shutdown(wait=False)
+
+    def done(self) -> bool:
+        return self._module.done()
+
+    def __call__(self) -> Any:
+        """The module, as `compile_text` gives it, with its errors. To be called once."""
+        module = self._module.result()
+        return compile_text() if module is None else module
+
+
+def _compile_aside() -> Any:
+    """None where it would get in the way: BCC changes the working directory while it compiles, which is the
+    directory of all threads unless this one gets its own.
+    """
+    if ctypes.CDLL(None).unshare(_CLONE_FS) != 0:
+        return None
+    return compile_text()
+
+
+def lift_memory_lock() -> None:
+    """Kernels before 5.11 account maps against RLIMIT_MEMLOCK."""
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

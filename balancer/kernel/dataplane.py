@@ -7,10 +7,11 @@ programs match, both do nothing. Otherwise `prepare` loads a generation beside t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from balancer.kernel import compiler, host, libbpf
+from balancer.kernel import compiler, host, libbpf, loader
 from balancer.kernel.attach import attach, require_room
 from balancer.kernel.carry import carried_over
 from balancer.kernel.hooks import Hook
@@ -36,10 +37,15 @@ _STATE_MAPS = (
 _RECORD_MAPS = (MapName.AFFINITY, "peers", "udp_sockets", "udp_rejected")
 
 
-def prepare(pins: Pins, sizes: Mapping[str, int], cgroup: Path) -> tuple[Generation, bool]:
+def prepare(
+    pins: Pins,
+    sizes: Mapping[str, int],
+    cgroup: Path,
+    compiled: Callable[[], Any] = compiler.compile_text,
+) -> tuple[Generation, bool]:
     """The generation for these map sizes, loaded and pinned, and whether it had to be loaded.
 
-    Raises HostUnfit, also when they could not be attached to `cgroup`, or KernelCallFailed; what is live
+    `compiled` gives the module of the programs, and is asked only if they have to be loaded. Raises HostUnfit, also when they could not be attached to `cgroup`, or KernelCallFailed; what is live
     stays untouched then.
     """
     live = pins.live()
@@ -49,10 +55,19 @@ def prepare(pins: Pins, sizes: Mapping[str, int], cgroup: Path) -> tuple[Generat
     host.require_kernel()
     require_room(pins, cgroup)
     _sweep(pins, keep=live)
-    _load(wanted, sizes, live)
+    _load(compiled(), wanted, sizes, live)
     if live is not None:
         _make_forget(live)
     return wanted, True
+
+
+def must_load(pins: Pins) -> bool:
+    """Whether `prepare` will have to load programs, as far as can be said without knowing the sizes of the maps:
+    nothing is live. Raises HostUnfit where they cannot be loaded.
+    """
+    host.require_capabilities()
+    host.require_kernel()
+    return pins.live() is None
 
 
 def _make_forget(live: Generation) -> None:
@@ -62,7 +77,7 @@ def _make_forget(live: Generation) -> None:
             write_settings(store, {Setting.EPOCH: read_setting(store, Setting.EPOCH) | 1})
 
 
-def _load(wanted: Generation, sizes: Mapping[str, int], live: Generation | None) -> None:
+def _load(module: Any, wanted: Generation, sizes: Mapping[str, int], live: Generation | None) -> None:
     try:
         # bpffs keeps no trace of a directory that is removed again below.
         wanted.maps.mkdir(mode=0o700, parents=True)
@@ -70,7 +85,7 @@ def _load(wanted: Generation, sizes: Mapping[str, int], live: Generation | None)
         if live is not None:
             for name in _shareable(live.map_infos(), sizes):
                 share(name, live, wanted)
-        compiler.load(wanted, sizes)
+        loader.load(module, wanted, sizes)
         for name, info in wanted.map_infos().items():
             require(name, info)
     except BaseException:

@@ -10,6 +10,8 @@ import ctypes
 import errno
 import functools
 import os
+import platform
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,11 @@ _ADVICE = {
     errno.ENOENT: "it is not there any more: another process may have removed it",
     errno.EBUSY: "another program holds it",
 }
+# union bpf_attr for BPF_MAP_CREATE: type, sizes of key and value, entries, flags, inner map, NUMA node, name,
+# interface, BTF object, its types of key and value.
+_MAP_CREATE = struct.Struct("=7I16s4I")
+_BPF_MAP_CREATE = 0
+_BPF_CALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361, "s390x": 351}  # bpf(2)
 _OTHERWISE = "run the command again; if the error stays, see `balancer doctor`"
 
 
@@ -72,6 +79,14 @@ class MapInfo(NamedTuple):
     flags: int
 
 
+class MapTypes(NamedTuple):
+    """What a map's key and value are for people who look at it: a BTF object by its id, and types in it. 0: none."""
+
+    btf_id: int
+    key: int
+    value: int
+
+
 class LinkInfo(NamedTuple):
     """`cgroup_id` is 0 when the cgroup of the link is gone."""
 
@@ -96,6 +111,28 @@ def _words(raw: bytes, *offsets: int) -> tuple[int, ...]:
 
 def map_info(fd: int) -> MapInfo:
     return MapInfo(*_words(_info(fd, 96), 0, 8, 12, 16, 20))
+
+
+def map_types(fd: int) -> MapTypes:
+    return MapTypes(*_words(_info(fd, 96), 64, 68, 72))
+
+
+def map_create(name: str, shape: MapInfo, types: MapTypes) -> int:
+    """A new map. The call is made without libbpf, whose function for it has another name in each major version."""
+    number = _BPF_CALL.get(platform.machine())
+    if number is None:
+        raise HostUnfit(
+            f"maps cannot be made on {platform.machine()}", hint="use one of " + ", ".join(_BPF_CALL)
+        )
+    btf = library().bpf_btf_get_fd_by_id(types.btf_id) if types.btf_id else -1
+    try:
+        known = types[1:] if btf >= 0 else (0, 0)
+        attr = _MAP_CREATE.pack(*shape, 0, 0, name.encode(), 0, max(btf, 0), *known)
+        made: int = ctypes.CDLL(None, use_errno=True).syscall(number, _BPF_MAP_CREATE, attr, len(attr))
+        return _checked(f"make map {name} of {shape.max_entries} entries", made)
+    finally:
+        if btf >= 0:
+            os.close(btf)
 
 
 def map_id(fd: int) -> int:

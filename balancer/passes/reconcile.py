@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from balancer import state
 from balancer.config import Settings
 from balancer.desired.step import Step
 from balancer.desired.types import Desired
-from balancer.errors import CapacityExceeded, HostError, LockHeld
+from balancer.errors import BalancerError, CapacityExceeded, HostError, LockHeld
 from balancer.kernel import dataplane, host
+from balancer.kernel.compiler import CompiledAhead, compile_text
 from balancer.kernel.maps import PinnedMaps, read_setting, synchronize
 from balancer.kernel.pins import Generation
 from balancer.kernel.stale import Ended, end_stale_sockets
+from balancer.manifests.discover import how_much
 from balancer.manifests.garbage import seldom_collected
 from balancer.model.problem import Origin, Problem
 from balancer.passes.following import Kept, Waiting, follow, is_as_kept
@@ -48,6 +50,8 @@ from balancer.plan.vips import vip_settings
 from balancer.tally import Stage, Stopwatch
 from balancer.views import Loaded, PassResult
 
+MUCH = 4 << 20
+"""Bytes of manifests that are worth a compilation that may prove to be for nothing."""
 _UNLIMITED: Mapping[MapName, int] = dict.fromkeys(MapName, 1 << 31)  # entries
 
 
@@ -90,6 +94,7 @@ class Reconciler:
         self._stack = ExitStack()
         self._locked = False
         self._kept: Kept | None = None
+        self._compiled: Callable[[], Any] = compile_text
         self._number = secrets.randbits(64) or 1
         """Whose writes these are (`Setting.LAST_WRITER`)."""
 
@@ -101,6 +106,14 @@ class Reconciler:
     ) -> None:
         self._stack.close()
         self._locked = False
+
+    def begin(self, paths: Sequence[Path]) -> None:
+        """To be called before the manifests at `paths` are read, if `apply` is to follow: where nothing is live yet
+        and there is much to read, the programs are compiled meanwhile. Raises nothing: `apply` will.
+        """
+        with suppress(BalancerError, OSError):
+            if dataplane.must_load(self._instance.pins) and how_much(paths) >= MUCH:
+                self._compiled = CompiledAhead()
 
     @seldom_collected()
     def plan(self, loaded: Loaded) -> Plan:
@@ -201,7 +214,7 @@ class Reconciler:
             draft = self._draft(wanted, live)
             check_brake(draft.plan, live, allow_mass_delete=allow_mass_delete)
         with watch.stage(Stage.LOAD):
-            generation, fresh = dataplane.prepare(pins, draft.sizes, cgroup)
+            generation, fresh = dataplane.prepare(pins, draft.sizes, cgroup, self._take_compiled)
         written = self._write(generation, wanted, draft, placement.levels, progress, watch)
         with watch.stage(Stage.LOAD):
             dataplane.commit(pins, generation, cgroup)
@@ -242,6 +255,10 @@ class Reconciler:
             number=self._number,
             look_again=bool(ended.sockets or ended.failures),
         )
+
+    def _take_compiled(self) -> Any:
+        compiled, self._compiled = self._compiled, compile_text
+        return compiled()
 
     def _take_lock(self) -> None:
         if not self._locked:

@@ -74,6 +74,8 @@ class Setting(enum.IntEnum):
     VIPS_IPV4 = 8
     VIPS_IPV6 = 9
     EPOCH = 10
+    RECENT = 11
+    PEERS = 12
 
 
 class EventLevel(enum.IntEnum):

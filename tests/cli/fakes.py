@@ -146,6 +146,9 @@ class FakeReconciler:
     def __exit__(self, *details: object) -> None:
         self.facade.calls.append("unlock")
 
+    def begin(self, paths: Sequence[Path]) -> None:
+        self.facade.begun = tuple(paths)
+
     def plan(self, loaded: Loaded) -> Plan:
         return self.facade.plan
 
@@ -174,6 +177,7 @@ class FakeFacade:
     plan: Plan = field(default_factory=lambda: plan_of(change(Verb.ADD)))
     failure: BalancerError | None = None
     healthy: bool = True
+    begun: tuple[Path, ...] = ()
     canary: Canary = field(
         default_factory=lambda: Canary(result=CanaryResult.WORKED, note="a child was answered")
     )
