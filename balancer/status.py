@@ -12,14 +12,14 @@ from balancer.kernel import diagnosis, lock, mounts
 from balancer.kernel.attach import attached
 from balancer.kernel.canary import send_canary
 from balancer.kernel.hooks import Hook
-from balancer.kernel.maps import PinnedMaps
+from balancer.kernel.maps import PinnedMaps, read_setting
 from balancer.kernel.pins import Generation, Pins, require_access
 from balancer.kernel.reasons import Reason
 from balancer.live import by_reason
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.plan.actual import Actual, read_actual
 from balancer.plan.counters import FIRST, NO_FRONTEND, RETIRED
-from balancer.plan.entries import INDEX, MapName
+from balancer.plan.entries import INDEX, MapName, Setting
 from balancer.views import Attachment, Canary, CanaryResult, Check, Level, MapFill, PolicyCount, Status
 
 
@@ -60,10 +60,7 @@ def status(settings: Settings) -> Status:
 
 
 def _canary(store: PinnedMaps, cgroup: Path) -> Canary:
-    def unknown_ports() -> int:
-        return by_reason(store.read(MapName.COUNTERS, [INDEX.pack(0)])[0])[Reason.UNKNOWN_PORT]
-
-    return send_canary(cgroup, lambda: read_actual(store), unknown_ports)
+    return send_canary(cgroup, lambda: read_actual(store), lambda: read_setting(store, Setting.CANARIES))
 
 
 def _served_in_part(chosen: Path | None, cgroup: Path) -> tuple[Problem, ...]:

@@ -19,6 +19,7 @@ enum outcome {
 	OUTCOME_PASS,    /* no destination of ours: leave it alone */
 	OUTCOME_FORWARD, /* `frontend` is filled in */
 	OUTCOME_REJECT,  /* the choice's reason says with which errno */
+	OUTCOME_CANARY,  /* the same, and nobody is told */
 };
 
 /* One of a frontend's two lists of backends, and why it is used; or the reason why none is. */
@@ -201,6 +202,15 @@ static __always_inline bool in_cgroup_of(__u64 group)
 	return false;
 }
 
+/* One more in a setting that programs count in. */
+static __always_inline void add_one(__u32 index)
+{
+	__u64 *value = settings.lookup(&index);
+
+	if (value)
+		__sync_fetch_and_add(value, 1);
+}
+
 /* Counts a rejection, and leaves its reason in `choice`. */
 static __always_inline enum outcome reject(struct choice *choice, __u32 counter, enum reason reason)
 {
@@ -255,6 +265,11 @@ static __always_inline enum outcome past_gate(struct bpf_sock_addr *ctx, struct 
 	}
 	if (!(flags & ADDRESS_VIP))
 		return OUTCOME_PASS;
+	if (rare(!key->port)) { /* no service has it and nobody can talk to it: a question for us (kernel/canary.py) */
+		add_one(SETTING_CANARIES);
+		choice->reason = REASON_UNKNOWN_PORT;
+		return OUTCOME_CANARY;
+	}
 	return reject(choice, 0, REASON_UNKNOWN_PORT);
 }
 

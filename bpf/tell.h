@@ -15,15 +15,6 @@ static __always_inline bool somebody_listens(enum event_level level)
 	return bpf_ktime_get_ns() < setting(SETTING_EVENT_UNTIL);
 }
 
-static __always_inline void count_lost(void)
-{
-	__u32 index = SETTING_EVENTS_LOST;
-	__u64 *lost = settings.lookup(&index);
-
-	if (lost)
-		__sync_fetch_and_add(lost, 1);
-}
-
 /* `chosen` is NULL for a rejection. */
 static __always_inline void tell(struct bpf_sock_addr *ctx, const struct backend *asked, const struct backend *chosen,
 				 const struct choice *choice, bool connecting)
@@ -31,7 +22,7 @@ static __always_inline void tell(struct bpf_sock_addr *ctx, const struct backend
 	struct event *event = events.ringbuf_reserve(sizeof(*event));
 
 	if (!event) {
-		count_lost();
+		add_one(SETTING_EVENTS_LOST);
 		return;
 	}
 	event->time = bpf_ktime_get_ns();

@@ -163,7 +163,8 @@ static __always_inline int translate(struct bpf_sock_addr *ctx, struct backend *
 		}
 		reject(&choice, frontend.counter, reason_of(frontend.fallback_action));
 	}
-	tell_rejected(ctx, to, &choice, connecting);
+	if (usual(outcome != OUTCOME_CANARY))
+		tell_rejected(ctx, to, &choice, connecting);
 #ifdef HAVE_SET_RETVAL
 	bpf_set_retval(choice.reason == REASON_UNREACHABLE ? -EHOSTUNREACH : -ECONNREFUSED);
 #endif

@@ -164,6 +164,7 @@ enum setting {
 	SETTING_EPOCH = 10,        /* odd while user space writes frontends, and never twice the same otherwise */
 	SETTING_RECENT = 11,       /* how many entries `recent` has */
 	SETTING_PEERS = 12,        /* how many `peers` has: a power of two */
+	SETTING_CANARIES = 13,     /* canaries that were refused; programs add */
 	SETTING_COUNT = 16,
 };
 

@@ -1,9 +1,10 @@
 """Proof that the programs run for the processes of a cgroup: one refused connection that nobody sees.
 
-A process in a short-lived child cgroup connects a UDP socket to an address that is ours alone and a port
-that the address does not have. The programs refuse that inside the system call. Without them connect()
+A process in a short-lived child cgroup connects a UDP socket to port 0 of an address that is ours alone. The
+programs refuse that inside the system call, as any port that the address does not have. Without them connect()
 on a UDP socket succeeds or finds no route: it never ends with ECONNREFUSED. In no case is there a packet,
-and nothing is written but the child cgroup, which goes at once. The programs count it as `unknown_port`.
+and nothing is written but the child cgroup, which goes at once. No service has port 0 and nothing can be sent
+to it, so the programs count these apart (`Setting.CANARIES`), and no event tells of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import NamedTuple
@@ -25,10 +26,8 @@ from typing import NamedTuple
 from balancer.desired.types import AddressFlags
 from balancer.kernel import compiler, host
 from balancer.kernel.hooks import Hook
-from balancer.model.meta import IPAddress
-from balancer.model.service import Protocol
 from balancer.plan.actual import Actual
-from balancer.plan.entries import address_of, frontend_key
+from balancer.plan.entries import address_of
 from balancer.views import Canary, CanaryResult
 
 _PREFIX = "balancer-canary-"
@@ -37,19 +36,19 @@ _PATIENCE = 5.0  # seconds for the process, and for the kernel to let go of its 
 _NO_IPV6 = -1
 
 # Enters the cgroup whose cgroup.procs is the first argument, then connects once for each further argument
-# "family,address,port" and prints the errnos, 0 for success and -1 for a family that the host lacks.
+# "family,address" and prints the errnos, 0 for success and -1 for a family that the host lacks.
 _PROCESS = f"""
 import json, os, socket, sys
 with open(sys.argv[1], "w") as procs:
     procs.write("0")
 found = []
-for family, address, port in (text.split(",") for text in sys.argv[2:]):
+for family, address in (text.split(",") for text in sys.argv[2:]):
     try:
         probe = socket.socket(int(family), socket.SOCK_DGRAM)
     except OSError:
         found.append({_NO_IPV6})
         continue
-    found.append(probe.connect_ex((address, int(port))))
+    found.append(probe.connect_ex((address, 0)))
 print(json.dumps(found))
 """
 
@@ -59,7 +58,6 @@ class Probe(NamedTuple):
 
     hook: Hook
     address: str
-    port: int
 
     @property
     def family(self) -> socket.AddressFamily:
@@ -77,25 +75,18 @@ def choose_probes(actual: Actual) -> tuple[Probe, ...]:
     six = min((found for found in strict if isinstance(found, IPv6Address)), default=None)
     probes = []
     if four is not None:
-        probes.append(Probe(Hook.CONNECT4, str(four), _free_port(four, actual.frontends.keys())))
+        probes.append(Probe(Hook.CONNECT4, str(four)))
     if six is not None:
-        probes.append(Probe(Hook.CONNECT6, str(six), _free_port(six, actual.frontends.keys())))
+        probes.append(Probe(Hook.CONNECT6, str(six)))
     elif four is not None:
-        probes.append(Probe(Hook.CONNECT6, f"::ffff:{four}", probes[0].port))
+        probes.append(Probe(Hook.CONNECT6, f"::ffff:{four}"))
     return tuple(probes)
-
-
-def _free_port(address: IPAddress, frontends: Collection[bytes]) -> int:
-    """The first UDP port that the address does not have."""
-    return next(
-        port for port in range(1, 65536) if frontend_key(address, port, Protocol.UDP) not in frontends
-    )
 
 
 def send_canary(cgroup: Path, read: Callable[[], Actual], count: Callable[[], int]) -> Canary:
     """Whether the programs answer a process in a new child of `cgroup`.
 
-    `read` gives the maps, `count` how often an unknown port was refused so far. Never raises OSError: what
+    `read` gives the maps, `count` how many canaries were refused so far. Never raises OSError: what
     keeps the canary from being sent is in the note of an unverified one.
     """
     probes = choose_probes(read())
@@ -122,7 +113,7 @@ def _judge(tried: Sequence[tuple[Probe, int]], *, counted: int) -> Canary:
         if code == expected and (expected != errno.EPERM or counted >= len(tried)):
             continue
         ended = os.strerror(code) if code else "connected"
-        where = f"a connection from a child cgroup to {probe.address} port {probe.port} ({probe.hook})"
+        where = f"a connection from a child cgroup to port 0 of {probe.address} ({probe.hook})"
         why = "a program of others changed the answer" if counted else "our programs never saw it"
         return Canary(
             result=CanaryResult.FAILED, note=f"{where} was not refused but ended with {ended!r}: {why}"
@@ -145,7 +136,7 @@ def _connect_in_child(cgroup: Path, probes: Sequence[Probe]) -> list[int]:
     """The errno of each probe. Raises OSError, SubprocessError or ValueError."""
     _remove_leftovers(cgroup)
     with _child_cgroup(cgroup) as child:
-        given = [f"{int(probe.family)},{probe.address},{probe.port}" for probe in probes]
+        given = [f"{int(probe.family)},{probe.address}" for probe in probes]
         command = [sys.executable, "-I", "-S", "-c", _PROCESS, str(child / "cgroup.procs"), *given]
         ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_PATIENCE)
     return [int(code) for code in json.loads(ended.stdout)]

@@ -88,7 +88,7 @@ def _traffic(live: Live, series_limit: int) -> Iterator[Metric]:
     decisions = CounterMetricFamily(
         "balancer_decisions",
         "Connections, and datagrams of unconnected UDP sockets, that were decided; those of frontends that are "
-        "gone included. A canary is refused as unknown_port.",
+        "gone included.",
         labels=("result", "reason"),
     )
     for reason, count in zip(Reason, live.decisions, strict=True):

@@ -18,9 +18,8 @@ from balancer.errors import NotLoaded
 from balancer.kernel import mounts
 from balancer.kernel.attach import attached
 from balancer.kernel.canary import send_canary
-from balancer.kernel.maps import PinnedMaps
+from balancer.kernel.maps import PinnedMaps, read_setting
 from balancer.kernel.pins import Pins
-from balancer.kernel.reasons import Reason
 from balancer.live import counts_of, opened, source_of
 from balancer.observe.series import Counted, FrontendLabels, Names, ServicePort
 from balancer.plan.actual import Actual, Range, ranges_of, read_actual
@@ -160,12 +159,11 @@ class Reader:
         if self._canary and self._canary[1] == build_id and now - self._canary[0] < CANARY_SECONDS:
             return self._canary[2]
 
-        def unknown_ports() -> int:
-            (raw,) = store.read(MapName.COUNTERS, [INDEX.pack(NO_FRONTEND)])
-            return counts_of(raw)[Reason.UNKNOWN_PORT]
+        def canaries() -> int:
+            return read_setting(store, Setting.CANARIES)
 
         known = [actual]  # good for the first question; to the second one things may have changed
-        canary = send_canary(cgroup, lambda: known.pop() if known else read_actual(store), unknown_ports)
+        canary = send_canary(cgroup, lambda: known.pop() if known else read_actual(store), canaries)
         self._canary = (now, build_id, canary)
         return canary
 

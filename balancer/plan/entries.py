@@ -76,6 +76,7 @@ class Setting(enum.IntEnum):
     EPOCH = 10
     RECENT = 11
     PEERS = 12
+    CANARIES = 13
 
 
 class EventLevel(enum.IntEnum):

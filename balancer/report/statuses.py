@@ -116,12 +116,11 @@ def _stale(status: Status, now: datetime, everything: bool) -> Iterator[str]:
 
 
 def _decisions(status: Status) -> str:
-    """By result since the programs were loaded; a canary asks for a port that is not there."""
+    """By result since the programs were loaded."""
     forwarded = sum(status.counters.get(reason.name.lower(), 0) for reason in FORWARDING)
     reasons = [(reason, status.counters.get(reason.name.lower(), 0)) for reason in REJECTING]
     rejected = sum(count for _, count in reasons)
     why = ", ".join(f"{_words(reason)} {count}" for reason, count in reasons if count)
-    why += " with canaries" if status.counters.get(Reason.UNKNOWN_PORT.name.lower()) else ""
     return f"{forwarded} forwarded, {rejected} rejected" + (f" ({why})" if why else "")
 
 

@@ -208,6 +208,14 @@ def test_a_rejected_destination_is_told_of_once(ring: Listener, client: Client, 
     assert _reasons(ring.drain()) == told
 
 
+def test_a_canary_is_no_event_and_in_no_count(host: Host, ring: Listener) -> None:
+    """Whoever looks at a host again and again must not find himself in what he sees."""
+    before = host.balancer.json("status")
+    after = host.balancer.json("status")
+    assert (after["canary"]["result"], after["counters"]) == ("worked", before["counters"])
+    assert ring.drain() == []
+
+
 @pytest.mark.usefixtures("restored")
 def test_a_destination_that_changes_is_news(host: Host, ring: Listener, client: Client) -> None:
     """Forwarded, then refused, then forwarded again: each is told of once, however many datagrams follow."""

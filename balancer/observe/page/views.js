@@ -8,7 +8,7 @@ const REASONS = {
   rate_limited: 'To the fallback, above a redirect’s rate',
   refused: 'Refused, no usable endpoint',
   unreachable: 'Unreachable, no local endpoint',
-  unknown_port: 'Refused, no such port (the canary tries one)',
+  unknown_port: 'Refused, no such port',
 };
 
 const EFFECTS = {

@@ -11,21 +11,19 @@ from balancer.desired.types import AddressFlags
 from balancer.kernel import canary, host
 from balancer.kernel.canary import Probe, choose_probes
 from balancer.kernel.hooks import Hook
-from balancer.model.service import Protocol
 from balancer.plan.actual import Actual
-from balancer.plan.entries import FrontendEntry, address_bytes, frontend_key
+from balancer.plan.entries import address_bytes
 from balancer.views import CanaryResult
 
-ENTRY = FrontendEntry(*[0] * 12)
-FOUR = Probe(Hook.CONNECT4, "10.96.0.1", 1)
-SIX = Probe(Hook.CONNECT6, "fd00:96::1", 1)
+FOUR = Probe(Hook.CONNECT4, "10.96.0.1")
+SIX = Probe(Hook.CONNECT6, "fd00:96::1")
 
 
-def live(flags: dict[str, AddressFlags], *udp: tuple[str, int]) -> Actual:
-    """Maps with these addresses, and with UDP frontends at these places."""
+def live(flags: dict[str, AddressFlags]) -> Actual:
+    """Maps with these addresses."""
     return Actual(
         addresses={address_bytes(ip_address(address)): int(value) for address, value in flags.items()},
-        frontends={frontend_key(ip_address(address), port, Protocol.UDP): ENTRY for address, port in udp},
+        frontends={},
     )
 
 
@@ -33,7 +31,7 @@ def live(flags: dict[str, AddressFlags], *udp: tuple[str, int]) -> Actual:
     ("addresses", "probes"),
     [
         (["10.96.0.1", "fd00:96::1"], (FOUR, SIX)),
-        (["10.96.0.1"], (FOUR, Probe(Hook.CONNECT6, "::ffff:10.96.0.1", 1))),
+        (["10.96.0.1"], (FOUR, Probe(Hook.CONNECT6, "::ffff:10.96.0.1"))),
         (["fd00:96::1"], (SIX,)),
         ([], ()),
     ],
@@ -50,11 +48,6 @@ def test_each_family_is_tried_as_far_as_there_is_an_address(addresses, probes):
 def test_an_address_that_others_may_answer_at_is_never_tried(flags):
     """Other ports of a load balancer or node address are left alone: there would be a real connection."""
     assert choose_probes(live({"198.51.100.1": flags})) == ()
-
-
-def test_a_port_that_the_address_has_is_never_tried():
-    actual = live({"10.96.0.1": AddressFlags.VIP}, ("10.96.0.1", 1), ("10.96.0.1", 2), ("10.96.0.2", 3))
-    assert {probe.port for probe in choose_probes(actual)} == {3}
 
 
 @pytest.mark.parametrize(
