@@ -15,6 +15,7 @@ from typing import ParamSpec, Self, TypeVar
 
 from balancer.errors import KernelCallFailed
 from balancer.kernel import libbpf
+from balancer.kernel.layout import COUNTER_SIZE
 from balancer.plan.counters import RETIRED
 from balancer.plan.entries import INDEX, SETTING, MapName, Setting
 
@@ -71,10 +72,17 @@ class PinnedMaps:
             size = info.value_size
             starts = (INDEX.unpack(key)[0] * size for key in keys)
             return [raw[start : start + size] for start in starts]
-        size = info.value_size
         if name is MapName.COUNTERS:
-            size *= libbpf.possible_cpus()
-        return [_named(name, libbpf.lookup, fd, key, size) for key in keys]
+            return self._read_counters(fd, info.value_size, keys)
+        return [_named(name, libbpf.lookup, fd, key, info.value_size) for key in keys]
+
+    def _read_counters(self, fd: int, size: int, keys: Sequence[bytes]) -> list[bytes | None]:
+        """As this version has them, whichever made the map."""
+        whole = size * libbpf.possible_cpus()
+        found = [_named(MapName.COUNTERS, libbpf.lookup, fd, key, whole) for key in keys]
+        if size == COUNTER_SIZE:
+            return found
+        return [raw and resized(raw, size, COUNTER_SIZE) for raw in found]
 
     def update(self, name: MapName, entries: Sequence[tuple[bytes, bytes]]) -> None:
         if not entries:
@@ -100,6 +108,8 @@ class PinnedMaps:
 
     def write_per_cpu(self, name: MapName, key: bytes, value: bytes) -> None:
         """Writes one entry as `read` gives it: for a per-CPU map, the values of all CPUs in a row."""
+        if name is MapName.COUNTERS:
+            value = resized(value, COUNTER_SIZE, self._infos[name].value_size)
         _named(name, libbpf.update, self._fds[name], key, value)
 
     def same_map(self, other: PinnedMaps, name: MapName) -> bool:
@@ -108,6 +118,15 @@ class PinnedMaps:
 
     def synchronize(self) -> None:
         synchronize()
+
+
+def resized(raw: bytes, size: int, wanted: int) -> bytes:
+    """A counter of another version: the value of each CPU, `size` bytes in `raw`, gets `wanted` bytes. Reasons are
+    only ever added, behind those that there are.
+    """
+    if size == wanted:
+        return raw
+    return b"".join(piece[:wanted].ljust(wanted, b"\0") for piece in _split(raw, size))
 
 
 def added(first: bytes, second: bytes) -> bytes:

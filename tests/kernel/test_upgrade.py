@@ -77,6 +77,19 @@ def release(directory: Path) -> Path:
     return directory
 
 
+def release_with_more_reasons(directory: Path) -> Path:
+    """One that counts one thing more of each frontend, so that a counter is larger."""
+    release(directory)
+    for name, old, new in (
+        ("bpf/reasons.h", "\tREASON_COUNT = 8,", "\tREASON_NEW = 8,\n\tREASON_COUNT = 9,"),
+        ("balancer/kernel/reasons.py", "    UNKNOWN_PORT = 7", "    UNKNOWN_PORT = 7\n    NEW = 8"),
+    ):
+        text = (directory / name).read_text()
+        assert text.count(old) == 1
+        (directory / name).write_text(text.replace(old, new))
+    return directory
+
+
 def _upgrade(host: Host, kind: str, directory: Path, patch: pytest.MonkeyPatch) -> None:
     before = live(host)
     if kind == "new build":
@@ -222,3 +235,20 @@ def test_forth_and_back_under_load(host: Host, tmp_path: Path, monkeypatch: pyte
     for storm in storms:
         outcomes = storm.calm()
         assert set(outcomes) <= set(pool.NAMES), outcomes
+
+
+def test_a_release_that_counts_more_and_back(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counters of another size are carried over by their reasons; the new release can read the old maps."""
+    host.balancer.apply(served())
+    host.client.tally(HELD[0], 80, count=5)
+    before = _counts(host)
+    monkeypatch.setenv("PYTHONPATH", str(release_with_more_reasons(tmp_path)))
+    assert _counts(host) == before
+    host.balancer.run("apply", str(host.balancer.manifests))
+    assert _counts(host) == before
+    host.client.tally(HELD[0], 80, count=5)
+    monkeypatch.delenv("PYTHONPATH")
+    host.balancer.run("apply", str(host.balancer.manifests))
+    assert _counts(host) == {**before, (HELD[0], "TCP"): before[HELD[0], "TCP"] + 5}
