@@ -8,9 +8,10 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+from balancer import state
+from balancer.tally import Ending
 from harness.host import Host
-
-_PATIENCE_SECONDS = 20.0
+from harness.patience import PATIENCE_SECONDS
 
 
 class Watch:
@@ -30,13 +31,14 @@ class Watch:
 
     def wait(self, text: str) -> str:
         """The next line with this text, of those after the last one waited for."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
+            is_running = self._reader.is_alive()
             while self._seen < len(self.lines):
                 self._seen += 1
                 if text in self.lines[self._seen - 1]:
                     return self.lines[self._seen - 1]
-            assert self._reader.is_alive(), self._story("it has ended")
+            assert is_running, self._story("it has ended")
             time.sleep(0.01)
         raise AssertionError(self._story(f"no line with {text!r}"))
 
@@ -64,13 +66,18 @@ class Watch:
     ) -> None:
         crashed = self._process.returncode == -signal.SIGKILL
         self._process.terminate()
-        code = self._process.wait(timeout=30)
-        self._reader.join(timeout=10)
+        code = self._process.wait(timeout=PATIENCE_SECONDS)
+        self._reader.join(timeout=PATIENCE_SECONDS)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
         if kind is None and not crashed:
             assert code == 0, self._story(f"exit {code}")
+
+
+def failed_passes(host: Host) -> int:
+    """How many have failed since the state file is kept."""
+    return state.outcome(host.balancer.state).tally.passes.get(Ending.FAILED, 0)
 
 
 def problems(status: Any) -> str:

@@ -75,7 +75,7 @@ class Balancer:
     def run(self, *arguments: str, code: int = 0) -> Result:
         """Any command with this instance's options, to its end."""
         with self.start(*arguments) as process:
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=120)
         result = Result(process.args, process.returncode, stdout, stderr)
         ended = f"balancer {' '.join(arguments)}: exit {result.returncode}, not {code}"
         assert result.returncode == code, f"{ended}\n{result.stdout}\n{result.stderr}"
@@ -89,16 +89,24 @@ class Balancer:
 
     def write(self, *objects: Object | Sequence[Object]) -> None:
         """Make these objects the whole directory of manifests, in one file."""
-        for old in self.manifests.iterdir():
-            old.unlink()
         flat: list[Object] = []
         for group in objects:
             flat.extend([group] if isinstance(group, dict) else group)
-        (self.manifests / "objects.yaml").write_text(to_yaml(flat))
+        text = to_yaml(flat)
+        for old in self.manifests.iterdir():
+            if old.name != "objects.yaml":
+                old.unlink()
+        self.put("objects.yaml", text)
 
     def add(self, file: str, *objects: Object) -> None:
         """One more file beside those that `write` made."""
-        (self.manifests / file).write_text(to_yaml(objects))
+        self.put(file, to_yaml(objects))
+
+    def put(self, file: str, text: str) -> Path:
+        """A file put in place at once, as sync tools do: for who watches the directory it is one change."""
+        beside = self.manifests / f".{file}"
+        beside.write_text(text)
+        return beside.rename(self.manifests / file)
 
     def apply(self, *objects: Object | Sequence[Object], code: int = 0) -> Result:
         """Replace the manifests and apply them; tests follow each other, so the deletion brake is off."""

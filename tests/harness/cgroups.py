@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness import names
+from harness.patience import until
 
 
 def mount_point() -> Path:
@@ -40,9 +40,8 @@ def child(parent: Path, *parts: str) -> Path:
 def remove(path: Path) -> None:
     """Kill everything in one of our cgroups, then remove it with its children."""
     (path / "cgroup.kill").write_text("1")
-    deadline = time.monotonic() + 5
-    while "populated 1" in (path / "cgroup.events").read_text() and time.monotonic() < deadline:
-        time.sleep(0.005)
+    events = path / "cgroup.events"
+    until(lambda: "populated 1" not in events.read_text(), f"{path} has processes still", pause=0.005)
     directories = [found for found in path.rglob("*") if found.is_dir()]
     for directory in sorted(directories, key=lambda found: len(found.parts), reverse=True):
         directory.rmdir()

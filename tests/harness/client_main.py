@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 Answer = list[Any]
-_TIMEOUT = 3.0
+_TIMEOUT = 20.0  # of a server that has not its turn on a busy machine
 _sockets: dict[int, socket.socket] = {}
 _numbers = itertools.count(1)
 _storms: dict[int, tuple[threading.Event, threading.Thread, Counter[str]]] = {}
@@ -184,7 +184,7 @@ def resolve(server: str, port: int, name: str, mapped: bool, attempts: int) -> A
     identity = random.randrange(65536)
     connection, target = _socket(server, mapped, socket.SOCK_DGRAM)
     with connection:
-        connection.settimeout(1)
+        connection.settimeout(5)
         connection.bind(("::" if connection.family == socket.AF_INET6 else "0.0.0.0", 0))
         for _ in range(attempts):
             try:

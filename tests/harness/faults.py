@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.balancer import Balancer, Result
+from harness.patience import until
 
 _TRACE = ("strace", "-f", "-qq", "--signal=none")
 _FAST = "--seccomp-bpf"  # stops only at the calls traced; signals are not injected then
@@ -54,6 +58,32 @@ def run(instance: Balancer, log: Path, fault: Fault, *arguments: str) -> Faulty:
     result = _traced(instance, [*_TRACE, f"--output={log}", f"--trace={fault.name}", *inject], *arguments)
     hit = next((line for line in log.read_text().splitlines() if "(INJECTED)" in line), "")
     return Faulty(code=result.returncode, stdout=result.stdout, stderr=result.stderr, hit=hit)
+
+
+def always(name: str, errno: str) -> list[str]:
+    """A command that becomes the one behind it, in which a system call always fails so."""
+    return [*_TRACE, _FAST, "--daemonize", "--output=/dev/null", f"--trace={name}", _failing(name, errno)]
+
+
+@contextlib.contextmanager
+def from_now_on(pid: int, name: str, errno: str) -> Iterator[None]:
+    """A system call fails so in a process that runs already, from now to the end of the block."""
+    command = [*_TRACE, "-p", str(pid), f"--trace={name}", _failing(name, errno)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as tracer:
+        try:
+            until(lambda: tracer.poll() is not None or _is_traced(pid), "strace does not attach", pause=0.005)
+            assert tracer.poll() is None, "strace cannot attach"
+            yield
+        finally:
+            tracer.terminate()
+
+
+def _failing(name: str, errno: str) -> str:
+    return f"--inject={name}:error={errno}"
+
+
+def _is_traced(pid: int) -> bool:
+    return "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
 
 
 def _traced(instance: Balancer, trace: list[str], *arguments: str, code: int | None = None) -> Result:

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from harness import schemas
 from harness.host import Host
+from harness.patience import PATIENCE_SECONDS, until
+from harness.switch import keep_on
 
-_PATIENCE_SECONDS = 20.0
 _LOOK_SECONDS = 0.15  # longer than the command takes to look at the ring
 
 
@@ -21,6 +23,7 @@ class Following:
     """The command from the moment it listens until `end`, or the end of the block; then it must exit 0."""
 
     def __init__(self, host: Host, *options: str) -> None:
+        self._bpffs = host.balancer.bpffs
         self._process = host.balancer.start("events", "-o", "json", *options)
         self.records: list[Any] = []
         self.errors: list[str] = []
@@ -41,11 +44,12 @@ class Following:
             self.errors.append(line.rstrip("\n"))
 
     def _wait(self, holds: Any) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not holds():
-            assert self._process.poll() is None, "\n".join(self.errors)
-            assert time.monotonic() < deadline, self.errors + self.records
-            time.sleep(0.01)
+        until(
+            lambda: holds() or self._process.poll() is not None,
+            lambda: f"{self.errors}\n{self.records}",
+            pause=0.01,
+        )
+        assert holds(), "\n".join(self.errors)
 
     @property
     def events(self) -> list[Any]:
@@ -70,7 +74,11 @@ class Following:
         return self.wait(1)[0]
 
     def pause(self) -> None:
+        """Stops it; what happens meanwhile is told all the same, for however long that takes."""
         self._process.send_signal(signal.SIGSTOP)
+        state = Path(f"/proc/{self._process.pid}/stat")
+        until(lambda: state.read_text().rpartition(") ")[2].startswith("T"), "it does not stop", pause=0.01)
+        keep_on(self._bpffs)
 
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
@@ -81,12 +89,12 @@ class Following:
             time.sleep(_LOOK_SECONDS)
             self._process.send_signal(how)
         try:
-            code = self._process.wait(timeout=_PATIENCE_SECONDS)
+            code = self._process.wait(timeout=PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise
         for reader in self._readers:
-            reader.join(timeout=10)
+            reader.join(timeout=PATIENCE_SECONDS)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 
+from harness.patience import PATIENCE_SECONDS
 from harness.place import Place
 
 # UDP, so that no packet is sent; one socket, again and again, until standard input ends. The short rests
@@ -36,6 +37,6 @@ class Hammer:
 
     def rest(self) -> Counter[str]:
         """End it; how often connect() succeeded ("ok") and each error was seen."""
-        shown, _ = self._process.communicate(timeout=10)
+        shown, _ = self._process.communicate(timeout=PATIENCE_SECONDS)
         codes: dict[str, int] = json.loads(shown)
         return Counter({errno.errorcode.get(int(code), "ok"): count for code, count in codes.items()})

@@ -18,8 +18,9 @@ if [ "$1" = api-resources ]; then
     cat "$here/policies"
     exit 0
 fi
+# From the first line on: a change may be reported before tail has opened the file.
 case "$*" in
-*--watch-only*) exec tail -n 0 -F "$here/changes.$2" 2>/dev/null ;;
+*--watch-only*) exec tail -n +1 -F "$here/changes.$2" 2>/dev/null ;;
 esac
 echo "apiVersion: v1"
 echo "items:"

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.balancer import Balancer
 from harness.host import Host
+from harness.patience import PATIENCE_SECONDS
 
 _HELD = ("addresses", "frontends", "slots", "members", "cgroups", "owners")
 
@@ -58,11 +59,11 @@ def programs(host: Host) -> Counter[str]:
 
 def orphans(instance: Balancer) -> set[tuple[str, int, str]]:
     """Maps and programs named like ours that nothing pins. What another run is just about to pin, or still
-    holds, gets some seconds to be pinned or to go.
+    holds, gets time to be pinned or to go.
     """
     names = {path.name for path in instance.bpffs.rglob("*") if not path.is_dir()}
     found = _unpinned(names)
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while found and time.monotonic() < deadline:
         time.sleep(0.25)
         found &= _unpinned(names)

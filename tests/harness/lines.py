@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from harness.patience import PATIENCE_SECONDS
 from harness.place import Place
 
 
@@ -43,7 +44,7 @@ class Lines:
         with contextlib.suppress(BrokenPipeError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=PATIENCE_SECONDS)
         if self._process.stdout is not None:
             self._process.stdout.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from harness.patience import until
 from harness.place import Place
 from harness.tools import unpacked
 
-_PATIENCE_SECONDS = 20.0
 Labels = dict[str, str]
 
 
@@ -59,12 +58,9 @@ class Prometheus:
             if item["state"] == "firing"
         }
 
-    def until(self, is_so: Callable[[], object], complaint: str) -> None:
+    def until(self, is_so: Callable[[], object], complaint: Callable[[], str]) -> None:
         """AssertionError with the complaint when it does not become so."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not is_so():
-            assert time.monotonic() < deadline, f"{complaint}: {self.get('/api/v1/targets')}"
-            time.sleep(0.1)
+        until(is_so, lambda: f"{complaint()}: {self.get('/api/v1/targets')}", pause=0.1)
 
 
 @contextmanager
@@ -81,9 +77,9 @@ def _running(place: Place, command: list[str], directory: Path) -> Iterator[None
 
 
 def config(sample: Path, rules: Path, targets: Mapping[str, str]) -> str:
-    """The sample with the targets of each of its jobs replaced, looking twice a second."""
+    """The sample with the targets of each of its jobs replaced, looking once a second."""
     given = YAML(typ="safe").load(sample)
-    given["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
+    given["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     given["rule_files"] = [str(rules)]
     jobs = {job["job_name"]: job for job in given["scrape_configs"]}
     assert jobs.keys() == targets.keys()
@@ -125,7 +121,4 @@ def node_exporter(place: Place, textfiles: Path, address: str) -> Iterator[None]
 
 def _wait_for_http(place: Place, url: str) -> None:
     command = place.command(["curl", "--silent", "--fail", "--output", "/dev/null", url])
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while subprocess.run(command, check=False).returncode != 0:
-        assert time.monotonic() < deadline, f"{url} does not answer"
-        time.sleep(0.05)
+    until(lambda: subprocess.run(command, check=False).returncode == 0, f"{url} does not answer")

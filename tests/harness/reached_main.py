@@ -46,7 +46,7 @@ def _accept(listener: socket.socket, _port: int) -> None:
     except OSError:  # the client is gone already
         return
     with connection:
-        connection.settimeout(3)
+        connection.settimeout(20)
         try:
             address, port = connection.getsockname()[:2]
             connection.recv(65536)

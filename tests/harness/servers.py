@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.lines import Lines
+from harness.patience import PATIENCE_SECONDS, until
 from harness.place import Place
 
 _SCRIPT = Path(__file__).with_name("server_main.py")
@@ -61,15 +61,17 @@ def dnsmasq(
     finally:
         process.terminate()
         process.send_signal(signal.SIGCONT)  # a test may have stopped it
-        process.wait(timeout=10)
+        process.wait(timeout=PATIENCE_SECONDS)
 
 
 def _wait_for_dns(place: Place, address: str, port: int, process: subprocess.Popen[bytes]) -> None:
     query = place.command(
         ["dig", f"@{address}", "-p", str(port), "+tries=1", "+time=1", "+short", "ready.test", "TXT"]
     )
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and process.poll() is None:
-        if subprocess.run(query, capture_output=True, check=False).returncode == 0:
-            return
-    raise RuntimeError(f"dnsmasq on {address}:{port} does not answer (exit {process.poll()})")
+
+    def answers() -> bool:
+        return subprocess.run(query, capture_output=True, check=False).returncode == 0
+
+    until(lambda: process.poll() is not None or answers(), f"dnsmasq on {address}:{port} does not answer")
+    if process.poll() is not None:
+        raise RuntimeError(f"dnsmasq on {address}:{port} has ended with {process.poll()}")

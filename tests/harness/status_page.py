@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from harness.browser import requested
+from harness.patience import until
 
-_PATIENCE_SECONDS = 15.0
 _ROWS = """
 return [...document.querySelectorAll('#services tbody')].flatMap(body =>
   [...body.querySelectorAll('tr[data-frontend]')].map(row => ({
@@ -103,7 +102,4 @@ class StatusPage:
 
     def until(self, is_so: Callable[[], bool], complaint: str) -> None:
         """Waits for it; AssertionError if it does not come."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not is_so():
-            assert time.monotonic() < deadline, f"{complaint}\n{self.text('body')[:3000]}"
-            time.sleep(0.1)
+        until(is_so, lambda: f"{complaint}\n{self.text('body')[:3000]}", pause=0.1)

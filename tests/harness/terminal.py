@@ -10,11 +10,10 @@ import contextlib
 import shlex
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-_PATIENCE_SECONDS = 20.0
+from harness.patience import PATIENCE_SECONDS, until
 
 
 class Terminal:
@@ -25,7 +24,9 @@ class Terminal:
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", str(self._socket), "-f", "/dev/null", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+        ).stdout
 
     def start(
         self, command: Sequence[str], *, width: int, height: int, environment: Mapping[str, str]
@@ -77,10 +78,14 @@ class Terminal:
         )
 
     def until_true(self, is_so: Callable[[str], bool], what: str = "what was waited for") -> str:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not is_so(seen := self.screen):
-            assert time.monotonic() < deadline, f"the screen never had {what}:\n{seen}"
-            time.sleep(0.05)
+        seen = ""
+
+        def shows() -> bool:
+            nonlocal seen
+            seen = self.screen
+            return is_so(seen)
+
+        until(shows, lambda: f"the screen never had {what}:\n{seen}")
         return seen
 
 

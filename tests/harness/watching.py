@@ -5,25 +5,24 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harness.client import Way
 from harness.host import Host
+from harness.patience import PATIENCE_SECONDS, until
 
-PATIENCE_SECONDS = 15.0
 _NO_RESYNC = "resync_seconds: 86400\n"
 
 
 class Watching:
     """`balancer watch` over `paths`. It never resyncs by itself: only what it notices makes a pass."""
 
-    def __init__(self, host: Host, *arguments: str) -> None:
+    def __init__(self, host: Host, *arguments: str, prefix: Sequence[str] = ()) -> None:
         self._host = host
         self._lines: list[str] = []
         host.balancer.config.write_text(_NO_RESYNC)
-        self._process = host.balancer.start("watch", *arguments)
+        self._process = host.balancer.start("watch", *arguments, prefix=prefix)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -36,12 +35,16 @@ class Watching:
         return "".join(self._lines)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
     def until_logged(self, text: str) -> None:
         """AssertionError with the whole log if it does not come."""
-        self._until(lambda: text in self.log, f"{text!r} was never logged")
+        self._until(lambda: text in self.log, lambda: f"{text!r} was never logged")
 
     def until(self, vip: str, name: str) -> None:
         """Until a client of the host is answered by `name` (or gets this error)."""
@@ -51,18 +54,18 @@ class Watching:
             seen.add(outcome := self._host.client.tcp(vip, 80))
             return outcome == name
 
-        self._until(is_so, f"{vip} never gave {name}, only {seen}")
+        self._until(is_so, lambda: f"{vip} never gave {name}, only {seen}")
 
-    def _until(self, is_so: Callable[[], bool], complaint: str) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not is_so():
-            assert self.alive, f"the agent ended\n{self.log}"
-            assert time.monotonic() < deadline, f"{complaint}\n{self.log}"
-            time.sleep(0.05)
+    def _until(self, is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:
+        until(lambda: is_so() or not self.alive, lambda: f"{complaint()}\n{self.log}")
+        assert self.alive, f"the agent ended\n{self.log}"
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
 
     def end(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(timeout=20)
+        self.send(signal.SIGTERM)
+        code = self._process.wait(timeout=PATIENCE_SECONDS)
         self._reader.join()
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
@@ -71,9 +74,13 @@ class Watching:
 
 
 @contextlib.contextmanager
-def watching(host: Host, *arguments: str | Path, first: str = "Z INFO start:") -> Iterator[Watching]:
-    """The agent from its first line like `first` to SIGTERM; it must live until then, and end well."""
-    agent = Watching(host, *map(str, arguments))
+def watching(
+    host: Host, *arguments: str | Path, first: str = "Z INFO start:", prefix: Sequence[str] = ()
+) -> Iterator[Watching]:
+    """The agent from its first line like `first` to SIGTERM; it must live until then, and end well. `prefix` is a
+    command that becomes the agent, in the same process.
+    """
+    agent = Watching(host, *map(str, arguments), prefix=prefix)
     try:
         agent.until_logged(first)
         yield agent

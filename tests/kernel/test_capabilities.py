@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from harness import pool
-from harness.balancer import COMMAND, to_yaml
+from harness.balancer import COMMAND
 from harness.host import Host
 from harness.netns import namespace
 from harness.objects import plain
@@ -59,7 +59,7 @@ def _start(host: Host, prefix: list[str], command: list[str], **environment: str
 def _run(host: Host, prefix: list[str], *arguments: str, command: list[str] | None = None) -> tuple[int, str]:
     """Exit code and all output of one command of the product with `prefix` in front."""
     with _start(host, prefix, [*(command or [str(COMMAND)]), *arguments]) as process:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=120)
     return process.returncode, said
 
 
@@ -146,12 +146,10 @@ def test_the_agent_under_the_units_restrictions(host: Host) -> None:
     with _start(host, confined(UNIT, host.balancer.state.parent), [str(COMMAND), "watch", path]) as process:
         assert process.stdout is not None
         assert "in sync" in process.stdout.readline()
-        (host.balancer.manifests / "objects.yaml").write_text(
-            to_yaml(plain("web", VIP, (pool.FOUR_ADDRESSES[1],)))
-        )
+        host.balancer.write(plain("web", VIP, (pool.FOUR_ADDRESSES[1],)))
         assert "2 changed" in process.stdout.readline()
         process.terminate()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
     assert host.client.tcp(VIP, 80) == "two"
 
 

@@ -46,12 +46,12 @@ def _dns(host: Host) -> Iterator[None]:
 def _run(host: Host, *command: str) -> str:
     place = host.place("resolver")
     return subprocess.run(
-        place.command(command), capture_output=True, text=True, check=True, timeout=30
+        place.command(command), capture_output=True, text=True, check=True, timeout=60
     ).stdout
 
 
 def _dig(host: Host, server: str, *options: str) -> Sequence[str]:
-    return _run(host, "dig", f"@{server}", NAME, "A", "+short", "+tries=1", "+time=3", *options).split()
+    return _run(host, "dig", f"@{server}", NAME, "A", "+short", "+tries=1", "+time=20", *options).split()
 
 
 @pytest.mark.parametrize("server", [VIP, VIP6])
@@ -66,7 +66,7 @@ def test_dig(host: Host, server: str, transport: str) -> None:
 def test_glibc(host: Host, server: str, tmp_path: Path) -> None:
     """Getent resolves with a resolv.conf that names the service address."""
     resolv, switch = tmp_path / "resolv.conf", tmp_path / "nsswitch.conf"
-    resolv.write_text(f"nameserver {server}\noptions timeout:2 attempts:1\n")
+    resolv.write_text(f"nameserver {server}\noptions timeout:20 attempts:1\n")
     switch.write_text("hosts: dns\n")
     command = ["getent", "ahostsv4", NAME]
     shown = _run(

@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import random
 import subprocess
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -18,8 +17,10 @@ from typing import TextIO
 
 import pytest
 from harness import faults
+from harness.agent import failed_passes
 from harness.faults import Fault, Faulty
 from harness.host import Host
+from harness.patience import until
 from harness.turmoil import HALVES, State, Turmoil, put
 
 ERRNOS = ("ENOMEM", "E2BIG", "EPERM", "EINTR", "ENOSPC")
@@ -174,20 +175,6 @@ def test_no_place_for_the_state_file(
     turmoil.check(NEW)
 
 
-@contextlib.contextmanager
-def _every_bpf_call_fails(pid: int) -> Iterator[None]:
-    """In a process that runs already, from now to the end of the block."""
-    command = ["strace", "-f", "-qq", "-p", str(pid), "--trace=bpf", "--inject=bpf:error=ENOMEM"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as tracer:
-        while "TracerPid:\t0" in Path(f"/proc/{pid}/status").read_text():
-            assert tracer.poll() is None, "strace cannot attach"
-            time.sleep(0.005)
-        try:
-            yield
-        finally:
-            tracer.terminate()
-
-
 def _await(log: TextIO, words: str) -> str:
     """The next line of the log that has these words."""
     seen = []
@@ -201,15 +188,16 @@ def _await(log: TextIO, words: str) -> str:
 def test_watch_waits_and_recovers(host: Host, turmoil: Turmoil) -> None:
     """A kernel without memory ends passes and not the agent: it tries again, and is there when it is over."""
     _converge(host, OLD)
+    before = failed_passes(host)
     with host.balancer.start("watch", str(host.balancer.manifests)) as process:
         assert process.stderr is not None
         _await(process.stderr, "in sync")
-        with _every_bpf_call_fails(process.pid):
+        with faults.from_now_on(process.pid, "bpf", "ENOMEM"):
             put(host, NEW)
             error = _await(process.stderr, "pass failed")
             assert "Cannot allocate memory" in error
             assert "Traceback" not in error
-            time.sleep(1.5)  # it tries again after one second, in vain
+            until(lambda: failed_passes(host) >= before + 2, "it does not try again")
         assert int(_await(process.stderr, "working again").rsplit(maxsplit=1)[1]) >= 2
         turmoil.check(NEW)
         process.terminate()

@@ -50,8 +50,8 @@ class Killer:
         """A watch that sees the directory become `new`, killed in the pass that follows or about then."""
         put(self._host, old)
         with _started(self._host, "watch") as process:
-            assert _holds_lock(process), process.communicate()
-            time.sleep(0.1)
+            assert process.stderr is not None
+            assert any(" start: " in line for line in process.stderr), "watch has ended by itself"
             put(self._host, new)
             time.sleep(DEBOUNCE + self._chance.uniform(0, 0.1 + 2 * self.steady))
         assert process.returncode == -signal.SIGKILL, "watch has ended by itself"

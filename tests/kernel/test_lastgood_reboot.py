@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from harness.agent import Watch, problems
 from harness.client import Client
 from harness.host import Host
 from harness.objects import both, local_redirect, plain, to_service
+from harness.patience import until
 
 WEB, DNS = pool.vip(1)[0], pool.vip(2)[0]
 
@@ -26,9 +26,7 @@ def _lose_pins(host: Host, client: Client) -> None:
     """Remove every pin as a reboot does, and wait until nothing is translated any more."""
     for path in sorted(host.balancer.bpffs.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    deadline = time.monotonic() + 5
-    while client.tcp(WEB, 80) != "ENETUNREACH":
-        assert time.monotonic() < deadline, "the programs outlive their pins"
+    until(lambda: client.tcp(WEB, 80) == "ENETUNREACH", "the programs outlive their pins", pause=0.0)
 
 
 def _state_files(host: Host) -> list[Path]:

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from harness import pool, schemas
-from harness.agent import Watch
+from harness.agent import Watch, failed_passes
 from harness.balancer import to_yaml
 from harness.host import Host
 from harness.objects import plain
+from harness.patience import PATIENCE_SECONDS, until
 
 WEB, DNS, BASE = (pool.vip(number)[0] for number in (1, 2, 3))
-PATIENCE_SECONDS = 20.0
 BROKEN = "kind: Service\napiVersion: v1\nmetadata: {name: web, namespace: default}\nspec: {clusterIP: 5}\n"
 
 
@@ -45,14 +45,6 @@ class Log:
         raise AssertionError(f"no {event} {fields} in {taken}")
 
 
-def _put(host: Host, name: str, text: str) -> Path:
-    """A file put in place at once."""
-    path = host.balancer.manifests / name
-    beside = path.with_name(f".{name}")
-    beside.write_text(text)
-    return beside.rename(path)
-
-
 def _web(*backends: str) -> str:
     return to_yaml(plain("web", WEB, backends))
 
@@ -65,7 +57,7 @@ def web(host: Host) -> Iterator[Host]:
     host.balancer.apply(plain("base", BASE, (pool.ONE,)))
     for file in host.balancer.state.parent.glob(f"{host.balancer.state.name}*"):
         file.unlink()
-    _put(host, "web.yaml", _web(pool.ONE))
+    host.balancer.put("web.yaml", _web(pool.ONE))
     yield host
     host.balancer.config.unlink(missing_ok=True)
 
@@ -78,11 +70,11 @@ def test_one_line_a_pass_says_what_changed(web: Host) -> None:
         assert (start["cause"], start["added"]["names"], start["files_read"]) == ("start", ["default/web"], 2)
         assert (start["programs_loaded"], start["frontends"]) == (False, 4)
         assert set(start["stages"]) >= {"read", "compute", "write"}
-        dns = _put(web, "dns.yaml", to_yaml(plain("dns", DNS, (pool.ONE,))))
+        dns = web.balancer.put("dns.yaml", to_yaml(plain("dns", DNS, (pool.ONE,))))
         [added] = log.until("pass")
         assert (added["cause"], added["added"]["names"]) == ("change", ["default/dns"])
         assert (added["files_changed"], added["files_read"]) == ([str(dns)], 1)
-        _put(web, "web.yaml", _web(pool.TWO))
+        web.balancer.put("web.yaml", _web(pool.TWO))
         [changed] = log.until("pass")
         assert (changed["changed"]["names"], changed["sockets_ended"]) == (["default/web"], 0)
         dns.unlink()
@@ -97,17 +89,17 @@ def test_a_problem_is_logged_when_it_comes_and_when_it_goes_and_not_between(web:
     with Watch(web) as watch:
         log = Log(watch)
         log.until("pass")
-        file = _put(web, "web.yaml", BROKEN)
+        file = web.balancer.put("web.yaml", BROKEN)
         seen = log.until("pass", cause="change")
         found = [line for line in seen if line["event"] == "problem"]
         assert {line["file"] for line in found} == {str(file)}
         assert found[0]["line"] == 4
-        _put(web, "web.yaml", f"# more\n{BROKEN}")
+        web.balancer.put("web.yaml", f"# more\n{BROKEN}")
         seen = [*log.until("pass", cause="change"), *log.until("pass"), *log.until("pass")]
         assert {line["event"] for line in seen} == {"pass"}
         assert seen[-1]["stale_files"] == 1
         assert (seen[-1]["cause"], seen[-1]["level"]) == ("timer", "debug")
-        _put(web, "web.yaml", _web(pool.TWO))
+        web.balancer.put("web.yaml", _web(pool.TWO))
         solved = [line for line in log.until("pass", cause="change") if line["event"] != "pass"]
         assert [line["event"] for line in solved] == ["solved"] * len(found)
         assert solved[0]["line"] == 5
@@ -120,13 +112,13 @@ def test_a_failing_pass_is_logged_once_and_when_it_is_over(web: Host) -> None:
     with Watch(web, "--log-format", "json") as watch:
         log = Log(watch)
         log.until("pass")
-        _put(web, "many.yaml", to_yaml(item for each in many for item in each))
+        web.balancer.put("many.yaml", to_yaml(item for each in many for item in each))
         [failed] = log.until("pass_failed")
         assert (failed["kind"], failed["level"], failed["failures"]) == ("CapacityExceeded", "error", 1)
         assert "map frontends" in failed["error"]
         assert "map_limits.frontends" in failed["hint"]
         watch.look()
-        time.sleep(1.5)
+        until(lambda: failed_passes(web) >= 2, "it was not tried again")
         (web.balancer.manifests / "many.yaml").unlink()
         assert [line["event"] for line in log.until("pass")] == ["pass"]
         assert log.until("recovered")[-1]["failures"] >= 2
@@ -137,7 +129,7 @@ def test_what_ends_the_agent_at_once_is_a_json_line_too(web: Host) -> None:
     web.balancer.config.write_text("cgroup: /nowhere\n")
     with web.balancer.start("watch", "--log-format", "json", "--cgroup", "/nowhere", "missing") as process:
         process.terminate()
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
     for line in said.splitlines():
         schemas.check("log", json.loads(line))
     result = web.balancer.run(
@@ -158,7 +150,7 @@ def test_text_is_one_line_a_message(web: Host) -> None:
         assert message.endswith(" s; added default/web; 4 frontends from 2 files, 2 read")
     with Watch(web, "--log-level", "error") as watch:
         assert web.client.tcp(WEB, 80) == "one"
-        _put(web, "web.yaml", BROKEN)
+        web.balancer.put("web.yaml", BROKEN)
         assert " ERROR " in watch.wait("web.yaml:")
         assert all(" ERROR " in line for line in watch.lines)
 

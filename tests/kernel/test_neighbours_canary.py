@@ -17,6 +17,7 @@ from harness.client import Client
 from harness.foreign import Style, forbidding
 from harness.host import Host
 from harness.objects import plain, port, service
+from harness.patience import until
 
 from balancer.kernel import libbpf
 from balancer.kernel.hooks import Hook
@@ -193,9 +194,7 @@ def test_the_link_of_a_killed_attach_is_removed(host: Host, client: Client) -> N
 
 def _wait_until_dead(host: Host) -> None:
     """The kernel takes links off a removed cgroup in its own time."""
-    deadline = time.monotonic() + 10
-    while any(link.cgroup_id for link in _links(host)) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not any(link.cgroup_id for link in _links(host)), "links stay", pause=0.01)
 
 
 def _links(host: Host) -> list[libbpf.LinkInfo]:

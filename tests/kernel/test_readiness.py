@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from harness import pool
 from harness.host import Host
 from harness.objects import plain
+from harness.patience import PATIENCE_SECONDS
 
 VIP = pool.vip(1)[0]
 
@@ -26,20 +26,22 @@ class Manager:
     def until(self, wanted: str) -> list[str]:
         """Every line up to the one that begins with `wanted`."""
         lines: list[str] = []
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            for line in self._listener.recv(4096).decode().splitlines():
+        while True:
+            try:
+                said = self._listener.recv(4096).decode()
+            except TimeoutError:
+                raise AssertionError(f"no {wanted} in {lines}") from None
+            for line in said.splitlines():
                 lines.append(line)
                 if line.startswith(wanted):
                     return lines
-        raise AssertionError(f"no {wanted} in {lines}")
 
 
 @pytest.fixture
 def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE_SECONDS)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         yield Manager(listener)
 
@@ -81,19 +83,17 @@ def test_stopping_is_told(host: Host, manager: Manager, agent: subprocess.Popen[
     manager.until("READY=1")
     agent.terminate()
     manager.until("STOPPING=1")
-    assert agent.wait(timeout=10) == 0
+    assert agent.wait(timeout=PATIENCE_SECONDS) == 0
 
 
-def test_signs_of_life_come_twice_as_often_as_asked(
+def test_signs_of_life_come_while_nothing_happens(
     host: Host, manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """sd_watchdog_enabled(3): $WATCHDOG_USEC is in microseconds."""
+    """sd_watchdog_enabled(3): $WATCHDOG_USEC is in microseconds. Read as milliseconds, no sign would come in time."""
     monkeypatch.setenv("WATCHDOG_USEC", "400000")
     host.balancer.write(plain("web", VIP, (pool.ONE,)))
     with host.balancer.start("watch", str(host.balancer.manifests)) as process:
         manager.until("READY=1")
-        began = time.monotonic()
         for _ in range(6):
             manager.until("WATCHDOG=1")
-        assert time.monotonic() - began < 5
         process.kill()

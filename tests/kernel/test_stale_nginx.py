@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +16,13 @@ import pytest
 from harness import pool
 from harness.host import Host
 from harness.objects import plain
+from harness.patience import PATIENCE_SECONDS, until
 from harness.servers import dnsmasq
 from harness.tools import unpacked
 
 VIP = pool.vip(20)[0]
 NAME = "upstream.test"
 FRONT = f"{pool.OWN[0]}:8098"
-_PATIENCE_SECONDS = 20.0
 
 _CONFIG = """
 daemon off;
@@ -62,7 +61,7 @@ def nginx(host: Host, tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "error.log"
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=PATIENCE_SECONDS)
 
 
 def _ask(host: Host) -> str:
@@ -73,12 +72,13 @@ def _ask(host: Host) -> str:
 
 
 def _until(host: Host, answer: str) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    answers = [_ask(host)]
-    while answers[-1] != answer and time.monotonic() < deadline:
-        time.sleep(0.2)
+    answers: list[str] = []
+
+    def is_so() -> bool:
         answers.append(_ask(host))
-    assert answers[-1] == answer, answers
+        return answers[-1] == answer
+
+    until(is_so, lambda: f"never {answer}, but {answers}", pause=0.2)
 
 
 def _serve(host: Host, address: str) -> int:

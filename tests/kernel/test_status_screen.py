@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from harness import pool
 from harness.host import Host
 from harness.objects import both, endpoint, endpoint_slice, plain, service
+from harness.patience import until
 from harness.watching import watching
 
 VIP = pool.vip(1)[0]
@@ -43,7 +41,7 @@ def test_a_stale_file_and_endpoints_told_from_its_last_good_content(host: Host) 
         file = host.balancer.manifests / "objects.yaml"
         file.write_text("kind: [")
         agent.until_logged("objects.yaml")
-        until(lambda: host.balancer.json("status")["stale_files"])
+        until(lambda: host.balancer.json("status")["stale_files"], "no file is stale")
         lines = host.balancer.run("status").stdout.splitlines()
         assert lines[0] == "working with 1 stale file and 1 error"
         assert lines[1] == f"next       balancer validate {file}"
@@ -52,10 +50,3 @@ def test_a_stale_file_and_endpoints_told_from_its_last_good_content(host: Host) 
     assert (told["sources"], told["differences"]) == ("last_good", [])
     assert [(item["address"], item["words"]) for item in told["unused"]] == [(pool.TWO, "not ready")]
     assert any("is stale" in note for note in told["notes"])
-
-
-def until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline, "it does not become so"
-        time.sleep(0.1)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from harness import pool
 from harness.balancer import to_yaml
 from harness.host import Host, lone_host
 from harness.objects import plain
+from harness.patience import until
 from harness.systemd import Systemd, systemd
 from harness.units import capabilities
 
@@ -63,10 +63,10 @@ def test_the_agent_is_ready_follows_and_stops(host: Host, manager: Systemd, tmp_
     assert code == 0, said + manager.ctl("status", "balancer.service")[1]
     assert host.client.tcp(VIP, 80) == "one"
     _serve(manager, tmp_path, pool.FOUR_ADDRESSES[1])
-    _eventually(lambda: host.client.tcp(VIP, 80) == "two")
-    _eventually(lambda: "change of /srv/manifests/web.yaml" in manager.show("balancer.service", "StatusText"))
+    until(lambda: host.client.tcp(VIP, 80) == "two", "the change was not followed")
+    until(lambda: "change of /srv/manifests/web.yaml" in _status(manager), lambda: _status(manager))
     assert manager.ctl("reload", "balancer.service")[0] == 0
-    _eventually(lambda: manager.show("balancer.service", "StatusText").startswith("reload"))
+    until(lambda: _status(manager).startswith("reload"), lambda: _status(manager))
     assert manager.ctl("stop", "balancer.service")[0] == 0
     assert manager.show("balancer.service", "Result") == "success"
     assert host.client.tcp(VIP, 80) == "two"
@@ -94,8 +94,6 @@ def test_a_timer_has_a_pass_to_start_again_and_again(host: Host, manager: System
     assert manager.show("balancer-apply@edge.timer", "SubState") in ("waiting", "running")
 
 
-def _eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def _status(manager: Systemd) -> str:
+    """What the agent says of itself."""
+    return manager.show("balancer.service", "StatusText")
