@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from harness.patience import PATIENCE_SECONDS, until
 
 from balancer.errors import HostError
 from cli.conftest import Run
@@ -86,24 +86,18 @@ def test_a_file_that_cannot_be_written_for_a_while_ends_nothing(tmp_path: Path) 
     place = ("--bpffs", str(tmp_path / "bpf"), "--state", str(tmp_path / "state.json"))
     target = directory / "balancer.prom"
     command = [sys.executable, "-c", "from balancer.cli import main; main()", "metrics", *place]
-    process = subprocess.Popen(
-        [*command, "--textfile", str(target), "--interval", "0.1"], stderr=subprocess.PIPE, text=True
-    )
+    said = tmp_path / "said"
+    with said.open("w") as stderr:
+        process = subprocess.Popen([*command, "--textfile", str(target), "--interval", "0.1"], stderr=stderr)
     try:
-        _until(target.exists)
+        until(target.exists, "it is not written")
         directory.rename(away)
-        time.sleep(0.5)
+        until(lambda: "cannot write" in said.read_text(), "nothing is said")
+        time.sleep(0.5)  # in which it tries again
         directory.mkdir()
-        _until(target.exists)
+        until(target.exists, "it is not written again")
     finally:
         process.terminate()
-        _, stderr = process.communicate(timeout=20)
+        process.wait(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0
-    assert stderr.count("balancer: error: cannot write") == 1
-
-
-def _until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert said.read_text().count("balancer: error: cannot write") == 1

@@ -17,6 +17,7 @@ from harness.client import Client, Way
 from harness.following import Following
 from harness.host import Host
 from harness.objects import Object, both, local_redirect, node, plain, pod, to_service
+from harness.patience import PATIENCE_SECONDS
 from harness.servers import dnsmasq
 
 from balancer.observe.follow_switch import SWITCH_SECONDS
@@ -124,12 +125,10 @@ def test_everything_about_one_decision(host: Host, client: Client) -> None:
 
 
 def _run(host: Host, cgroup: str, *argv: str) -> None:
-    subprocess.run(host.place(cgroup).command(argv), capture_output=True, timeout=20, check=False)
-
-
-def _run(host: Host, cgroup: str, *argv: str) -> None:
     """A program that has ended when this returns."""
-    subprocess.run(host.place(cgroup).command(argv), capture_output=True, timeout=20, check=True)
+    subprocess.run(
+        host.place(cgroup).command(argv), capture_output=True, timeout=PATIENCE_SECONDS, check=True
+    )
 
 
 def test_programs_that_are_gone_at_once(host: Host) -> None:
@@ -140,7 +139,7 @@ def test_programs_that_are_gone_at_once(host: Host) -> None:
         Following(host, "--pod", "shop/*") as following,
     ):
         _run(host, SHAPES["containerd"], "curl", "-s", f"http://{WEB}/")
-        _run(host, SHAPES["crio"], "dig", "+short", f"@{DNS}", "ready.test", "TXT")
+        _run(host, SHAPES["crio"], "dig", "+short", "+tries=1", "+time=20", f"@{DNS}", "ready.test", "TXT")
         _run(host, SHAPES["docker"], sys.executable, "-c", send)
         events = following.wait(3)
     assert [event["client"]["pod"] for event in events] == ["containerd", "crio", "docker"]
@@ -362,7 +361,7 @@ def test_a_reader_that_goes_ends_it_quietly(host: Host, client: Client) -> None:
         client.tcp(WEB, 80)
         assert "TIME" in process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=10) in (0, 1)
+        assert process.wait(timeout=PATIENCE_SECONDS) in (0, 1)
         assert "Traceback" not in process.stderr.read()
 
 
@@ -373,7 +372,7 @@ def test_text_for_people(host: Host) -> None:
         process.stderr.readline()
         _run(host, SHAPES["containerd"], "curl", "-s", f"http://{WEB}/")
         host.client.tcp(EMPTY, 80)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
     header, first, second = out.splitlines()
     assert "shop/containerd/containerd-app" in first
     assert first.rstrip().endswith(f"Service default/web (tcp) {host.balancer.manifests}/objects.yaml:1")

@@ -39,6 +39,12 @@ with Listener(Pins(Path(sys.argv[1])), EventLevel.ALL) as listener:
 """
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What listens in this process need not hurry to renew."""
+    monkeypatch.setattr(module, "_AHEAD", 600 * 10**9)
+
+
 @pytest.fixture(scope="module")
 def pins(host: Host) -> Pins:
     host.balancer.apply(plain("web", VIP, (pool.ONE,)), service("empty", port(80), ips=(EMPTY,)))
@@ -151,7 +157,6 @@ def test_a_killed_listener_costs_nothing_for_long(pins: Pins, client: Client) ->
 def test_a_full_ring_loses_and_counts(pins: Pins, client: Client) -> None:
     """Who does not read gets what fits, and the exact number of the rest."""
     with Listener(pins, EventLevel.ALL) as listener:
-        _keep_on(pins)
         _refusals(client, MANY)
         assert listener.lost == MANY - RING
         assert len(listener.drain()) == RING
@@ -162,7 +167,6 @@ def test_a_full_ring_loses_and_counts(pins: Pins, client: Client) -> None:
 def test_a_lapped_listener_counts_what_it_missed(pins: Pins, client: Client) -> None:
     """One that reads makes room in the ring; the other one gets the newest, whole, and knows how many went."""
     with Listener(pins, EventLevel.ALL) as slow, Listener(pins, EventLevel.ALL) as quick:
-        _keep_on(pins)
         read = 0
         for _ in range(2):
             _refusals(client, MANY // 2)
@@ -172,12 +176,6 @@ def test_a_lapped_listener_counts_what_it_missed(pins: Pins, client: Client) -> 
         assert 0 < slow.lost == read - len(late)
         assert {(event.reason, event.pid) for event in late} == {(Reason.REFUSED, client.pid)}
         assert [event.time for event in late] == sorted(event.time for event in late)
-
-
-def _keep_on(pins: Pins) -> None:
-    """The tests' own renewal, for as long as a slow machine may take."""
-    with PinnedMaps(_live(pins).maps) as store:
-        write_settings(store, {Setting.EVENT_UNTIL: time.monotonic_ns() + 60 * 10**9})
 
 
 def test_new_programs_go_on_telling(

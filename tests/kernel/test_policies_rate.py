@@ -73,16 +73,14 @@ def test_an_address_with_nothing_beneath_refuses_what_is_above(client: Client) -
 
 
 def test_every_second_anew(host: Host) -> None:
-    """Over seconds of steady connections, each second has its share."""
+    """No second has more than its share, and what one second used up the next ones have again."""
     asking = host.add_client("storm")
-    time.sleep(1.02 - time.monotonic() % 1)
     before = int(time.monotonic())
     storm = asking.storm(Way.TCP, OWN, 80)
-    time.sleep(1.5)
+    time.sleep(2.5)
     tally = storm.calm()
     seconds = int(time.monotonic()) - before + 1
-    assert seconds >= 2
-    assert LIMIT * (seconds - 1) <= tally["one"] <= LIMIT * seconds
+    assert LIMIT < tally["one"] <= LIMIT * seconds
     assert tally["three"] > tally["one"]
 
 
@@ -95,7 +93,7 @@ def test_each_frontend_has_its_own(client: Client) -> None:
 
 def test_a_socket_stays_where_it_was_sent(client: Client) -> None:
     """Datagrams of one socket are one conversation: neither above nor below the rate do they jump."""
-    sockets = [client.open_udp() for _ in range(LIMIT + 5)]
+    sockets = [client.open_udp() for _ in range(COUNT)]
     time.sleep(1.02 - time.monotonic() % 1)
     first = [socket.exchange(OWN, 80)[0].name for socket in sockets]
     again = [socket.exchange(OWN, 80)[0].name for socket in sockets]

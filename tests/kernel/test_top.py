@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from harness.balancer import COMMAND, Balancer
 from harness.client import Client, Way
 from harness.host import Host
 from harness.objects import both, local_redirect, plain, pod, to_service
+from harness.patience import PATIENCE_SECONDS
 from harness.place import Place
 from harness.terminal import Terminal, terminal
 
@@ -75,8 +75,12 @@ def total(screen: str, name: str, port: str = "80/TCP") -> int:
 
 
 def test_totals_are_the_connections_that_clients_made(host: Host, client: Client) -> None:
+    told = {
+        (item["address"], item["protocol"]): item
+        for item in host.balancer.json("get", "frontends")["frontends"]
+    }
+    before = told[WEB, "TCP"]["forwarded"], told[DB, "TCP"]["forwarded"]
     with top(host) as screen:
-        before = total(screen.screen, "default/web"), total(screen.screen, "default/db")
         assert client.tally(WEB, 80, count=17).total() == 17
         assert client.tally(DB, 80, count=5) == {"three": 5}
         screen.until_true(
@@ -91,13 +95,13 @@ def test_rates_are_those_of_the_client(host: Host, client: Client) -> None:
     """The sum of what was shown, interval by interval, is what the client did: no connection is shown twice."""
     process = host.balancer.start("top", "--interval", "0.5", "--count", "4", "-o", "json")
     with busy(client, WEB, 0.01) as ended:
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     views = [json.loads(line) for line in out.splitlines()]
     for view in views:
         schemas.check("top", view)
     shown = sum(_row(view, "default/web")["rates"]["forwarded"] * view["seconds"] for view in views)
     assert len(views) == 4
-    assert 10 < round(shown) <= ended[0].total()
+    assert 0 < round(shown) <= ended[0].total()
     assert shown == pytest.approx(round(shown), abs=0.01)
 
 
@@ -120,22 +124,41 @@ def test_refusals_are_shown_and_sort_to_the_top(host: Host, client: Client) -> N
 
 
 def test_a_service_looked_into_shows_how_its_connections_are_spread(host: Host, client: Client) -> None:
-    """What is observed of each backend is what answered the client, and all of it is observed."""
+    """What is observed of each backend is what answered the client, and all of it is observed. Observing begins
+    with the first reading after the reports were switched on, so a connection that shows that there was one may
+    count or not.
+    """
     with top(host, "--filter", "web 80/tcp", width=160) as screen:
         screen.keys("Enter")
-        screen.until("WHO DECIDES", "observed 0 of 0")
+        screen.until("WHO DECIDES", "observed 0 of 0", " in all")
         screen.until_true(lambda _seen: event_level(host) is EventLevel.ALL, "reports switched on")
-        time.sleep(1.2)  # a first reading since then
-        answered = client.tally(WEB, 80, count=60)
-        shown = [
-            rf"{re.escape(address)}:8080 .* 50\.0% .*\({answered[name]}\)"
-            for name, address in (("one", pool.ONE), ("two", pool.TWO))
-        ]
-        shown.append(rf"{re.escape(WEB)}:80/TCP +ClusterIP +forward .*objects\.yaml:\d+")
-        shown += ["observed 60 of 60 choices", "1. service: Service default/web"]
-        screen.until_true(lambda seen: all(re.search(each, seen) for each in shown), str(shown))
+        before = in_all(screen.screen)
+        first = client.tally(WEB, 80, count=1)
+        screen.until_true(lambda seen: in_all(seen) not in ("", before), "a reading since then")
+        rest = client.tally(WEB, 80, count=60)
+        either = [observed(rest), observed(first + rest)]
+        screen.until_true(
+            lambda seen: any(all(re.search(each, seen) for each in shown) for shown in either), str(either)
+        )
         screen.keys("Escape")
         screen.until(HEAD)
+
+
+def in_all(screen: str) -> str:
+    """The connections to the service that is looked into, "" while that is not on the screen."""
+    found = re.search(r"(\S+) in all", screen)
+    return found[1] if found else ""
+
+
+def observed(answered: Counter[str]) -> list[str]:
+    """What the screen must have when just these were observed."""
+    shown = [
+        rf"{re.escape(address)}:8080 .* 50\.0% .*\({answered[name]}\)"
+        for name, address in (("one", pool.ONE), ("two", pool.TWO))
+    ]
+    shown.append(rf"{re.escape(WEB)}:80/TCP +ClusterIP +forward .*objects\.yaml:\d+")
+    count = answered.total()
+    return [*shown, f"observed {count} of {count} choices", "1. service: Service default/web"]
 
 
 def test_a_redirect_shows_its_policy_and_who_is_beneath(host: Host, client: Client) -> None:
@@ -182,7 +205,7 @@ def json_lines(host: Host) -> Iterator[Iterator[Any]]:
         yield lines
     finally:
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -260,7 +283,7 @@ def test_who_reads_the_tables_may_go(host: Host) -> None:
     assert process.stderr is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(timeout=20) == 1
+    assert process.wait(timeout=PATIENCE_SECONDS) == 1
     assert process.stderr.read() == ""
     process.stderr.close()
 
