@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from watch_parts import Bell
+from watch_parts import Bell, Rounds
 
 from balancer.manifests import listing, notices
 from balancer.manifests.watch import Watcher
@@ -14,13 +14,15 @@ from balancer.manifests.watch import Watcher
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Listings that need no seconds."""
-    monkeypatch.setattr(listing, "LISTING_SECONDS", 0.1)
-    monkeypatch.setattr(notices, "TICK_SECONDS", 0.1)
+    monkeypatch.setattr(listing, "LISTING_SECONDS", 0.05)
+    monkeypatch.setattr(notices, "TICK_SECONDS", 0.05)
 
 
 @pytest.fixture
-def bell():
-    return Bell()
+def bell(monkeypatch, tmp_path_factory):
+    rounds = Rounds(tmp_path_factory.mktemp("marks"))
+    rounds.install(monkeypatch)
+    return Bell(rounds)
 
 
 @pytest.fixture
@@ -32,6 +34,7 @@ def watch(bell):
         watcher = Watcher(paths, bell, poll=poll)
         watcher.start()
         started.append(watcher)
+        bell.watcher = watcher
         bell.settle()
         return watcher
 

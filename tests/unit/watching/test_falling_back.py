@@ -40,7 +40,7 @@ def full(monkeypatch):
 def test_too_many_watches_fall_back_to_listing_and_back(tmp_path, bell, log, full, when):
     clock = Ticker()
     full += [errno.ENOSPC] if when == "start" else []
-    watcher = Watcher([tmp_path], bell, clock=clock)
+    watcher = bell.watcher = Watcher([tmp_path], bell, clock=clock)
     watcher.start()
     (tmp_path / "deep").mkdir()
     assert bell.rung()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
-from watch_parts import QUIET_SECONDS
 
 from balancer.manifests import listing
 
@@ -31,7 +29,7 @@ def test_a_file_open_for_writing_is_not_read_before_it_is_closed(tmp_path, watch
     assert read(file) == b"half whole"
 
 
-def test_a_file_that_is_open_is_known_by_any_of_its_names(tmp_path, watch):
+def test_a_file_that_is_open_is_known_by_any_of_its_names(tmp_path, watch, bell):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     file = tmp_path / "link" / "a.yaml"
@@ -39,7 +37,7 @@ def test_a_file_that_is_open_is_known_by_any_of_its_names(tmp_path, watch):
     with file.open("w") as stream:
         stream.write("half")
         stream.flush()
-        time.sleep(QUIET_SECONDS)
+        bell.settle()
         with pytest.raises(OSError, match="written to"):
             watcher.whole(Path.read_bytes)(file)
 

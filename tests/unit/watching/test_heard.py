@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
-from watch_parts import PATIENCE_SECONDS
+from harness.patience import until
 
 from balancer.manifests.heard import EVERYTHING, NOTHING, Heard
 from balancer.manifests.watch import Watcher
@@ -98,9 +97,7 @@ def test_what_is_being_written_is_told_as_long_as_it_is(tmp_path, quiet, bell):
     with (tmp_path / "a.yaml").open("w") as file:
         file.write("half")
         file.flush()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not watcher.heard() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(watcher.heard, "nothing is told", pause=0.01)
         assert watcher.heard() == names(tmp_path / "a.yaml")
     assert heard(watcher, bell) == names(tmp_path / "a.yaml")
     assert watcher.heard() == NOTHING

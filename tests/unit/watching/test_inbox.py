@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import pytest
 from watch_parts import Ticker
 
@@ -40,14 +37,20 @@ def test_a_flood_takes_bounded_memory_and_signals_still_come_through():
 
 
 def test_the_loop_waits_until_it_is_quiet():
-    inbox = Inbox(clock=time.monotonic, quiet_seconds=0.2)
-    inbox.put(Wake.CHANGE)
-    later = threading.Timer(0.1, inbox.put, [Wake.CHANGE])
-    later.start()
-    began = time.monotonic()
+    """After each change for the quiet time, which begins anew with the next one."""
+    clock, waits = Ticker(), []
+    inbox = Inbox(clock=clock, quiet_seconds=0.2)
+    come = iter([Wake.CHANGE, Wake.CHANGE, None])
+
+    def get(seconds: float) -> Wake | None:
+        waits.append(seconds)
+        wake = next(come)
+        clock.now += 0.1 if wake else seconds
+        return wake
+
+    inbox.get = get  # type: ignore[method-assign]
     assert inbox.next(5.0) is Wake.CHANGE
-    assert time.monotonic() - began >= 0.28
-    assert inbox.next(0.0) is Wake.TIMER
+    assert waits == [5.0, 0.2, 0.2]
 
 
 def test_changes_without_end_do_not_hold_a_pass_back():
