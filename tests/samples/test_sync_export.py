@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from harness.kubectl import Kubectl
+from harness.patience import until
 from harness.samples import SAMPLES
 
 from balancer.cli import main
@@ -41,7 +41,7 @@ def target(tmp_path: Path) -> Path:
 def export(kubectl: Kubectl, target: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [str(EXPORT / "export.sh"), str(target)]
     given = kubectl.environment(**environment)
-    return subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=60)
 
 
 def planned(path: Path) -> list[dict[str, Any]]:
@@ -54,10 +54,7 @@ def planned(path: Path) -> list[dict[str, Any]]:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(condition, "it never becomes so", pause=0.02)
 
 
 def test_an_export_serves_what_the_cluster_serves(kubectl: Kubectl, target: Path) -> None:
@@ -148,7 +145,7 @@ def test_the_watch_exports_when_something_changes(kubectl: Kubectl, target: Path
         kubectl.report_change("services")
         eventually(lambda: "one-more" in (target / "cluster.yaml").read_text())
         process.terminate()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
     eventually(lambda: not _in_session(process.pid))
 
 
@@ -180,13 +177,13 @@ def repository(tmp_path: Path) -> Path:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def test_each_state_of_the_cluster_is_one_commit(kubectl: Kubectl, repository: Path) -> None:
     def publish() -> int:
         command = [str(EXPORT / "publish.sh"), f"file://{repository}"]
-        subprocess.run(command, env=kubectl.environment(), check=True, capture_output=True, timeout=30)
+        subprocess.run(command, env=kubectl.environment(), check=True, capture_output=True, timeout=60)
         return int(_git("-C", str(repository), "rev-list", "--count", "main"))
 
     assert [publish(), publish()] == [2, 2]
@@ -202,6 +199,6 @@ def test_each_state_of_the_cluster_is_one_commit(kubectl: Kubectl, repository: P
 def test_a_failed_export_is_no_commit(kubectl: Kubectl, repository: Path) -> None:
     kubectl.switch("fails", on=True)
     command = [str(EXPORT / "publish.sh"), f"file://{repository}"]
-    result = subprocess.run(command, env=kubectl.environment(), check=False, capture_output=True, timeout=30)
+    result = subprocess.run(command, env=kubectl.environment(), check=False, capture_output=True, timeout=60)
     assert result.returncode != 0
     assert _git("-C", str(repository), "rev-list", "--count", "main") == "1\n"

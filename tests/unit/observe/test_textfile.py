@@ -31,6 +31,7 @@ def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:
     over = threading.Event()
 
     def read() -> None:
+        seen.add(path.read_bytes())
         while not over.is_set():
             seen.add(path.read_bytes())
 
