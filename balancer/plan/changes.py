@@ -28,20 +28,43 @@ class Verb(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendState:
-    """What one frontend answers. Backends are (address, port) in the order of the map.
+    """What one frontend answers. Backends are packed, as `backend_bytes`, in the order of the map; as (address,
+    port) they are worked out when somebody asks: most plans are only counted, and may have 100,000.
 
     `rate` is in connections per second, 0 for no limit; `group` is 0 where no choice is kept.
     """
 
     action: Action
     affinity_seconds: int = 0
-    backends: Destinations = ()
-    fallback: Destinations = ()
+    packed_backends: BackendList = ()
+    packed_fallback: BackendList = ()
     rate: int = 0
     group: int = 0
     redirect: bool = False
     fallback_action: Action = Action.REFUSE
     fallback_group: int = 0
+
+    @property
+    def backends(self) -> Destinations:
+        return tuple([backend_parts(raw) for raw in self.packed_backends])
+
+    @property
+    def fallback(self) -> Destinations:
+        return tuple([backend_parts(raw) for raw in self.packed_fallback])
+
+    @classmethod
+    def of(cls, frontend: WantedFrontend) -> FrontendState:
+        return cls(
+            action=ACTION_OF[frontend.action],
+            affinity_seconds=frontend.affinity_seconds,
+            packed_backends=frontend.backends,
+            packed_fallback=frontend.fallback,
+            rate=frontend.rate,
+            group=frontend.group,
+            redirect=bool(frontend.flags & FrontendFlag.REDIRECT),
+            fallback_action=ACTION_OF[frontend.fallback_action],
+            fallback_group=frontend.fallback_group,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +101,14 @@ def address_port(address: IPAddress, port: int) -> str:
 
 def find_changes(keys: Iterable[bytes], wanted: Wanted, actual: Actual) -> tuple[Change, ...]:
     """The changes to the frontends under `keys`, each of which is wanted, live or both, in order."""
-    describe = Describer()
-    found = [_change(key, wanted, actual, describe) for key in keys]
+    found = [_change(key, wanted, actual) for key in keys]
     return tuple(sorted(found, key=lambda change: change.order))
 
 
-def _change(key: bytes, wanted: Wanted, actual: Actual, describe: Describer) -> Change:
+def _change(key: bytes, wanted: Wanted, actual: Actual) -> Change:
     address, port, protocol = frontend_key_parts(key)
-    before = describe.state(actual.logical(key)) if key in actual.frontends else None
-    after = describe.state(wanted.frontends[key]) if key in wanted.frontends else None
+    before = FrontendState.of(actual.logical(key)) if key in actual.frontends else None
+    after = FrontendState.of(wanted.frontends[key]) if key in wanted.frontends else None
     verb = Verb.ADD if before is None else Verb.DELETE if after is None else Verb.CHANGE
     label = wanted.labels.get(key, Label("", ""))
     return Change(
@@ -99,36 +121,3 @@ def _change(key: bytes, wanted: Wanted, actual: Actual, describe: Describer) -> 
         object=label.object,
         kind=label.kind,
     )
-
-
-class Describer:
-    """Unpacks frontends; every list and every backend is unpacked once."""
-
-    def __init__(self) -> None:
-        self._lists: dict[BackendList, Destinations] = {}
-        self._backends: dict[bytes, tuple[IPAddress, int]] = {}
-
-    def state(self, frontend: WantedFrontend) -> FrontendState:
-        return FrontendState(
-            action=ACTION_OF[frontend.action],
-            affinity_seconds=frontend.affinity_seconds,
-            backends=self._destinations(frontend.backends),
-            fallback=self._destinations(frontend.fallback),
-            rate=frontend.rate,
-            group=frontend.group,
-            redirect=bool(frontend.flags & FrontendFlag.REDIRECT),
-            fallback_action=ACTION_OF[frontend.fallback_action],
-            fallback_group=frontend.fallback_group,
-        )
-
-    def _destinations(self, backends: BackendList) -> Destinations:
-        found = self._lists.get(backends)
-        if found is None:
-            found = self._lists[backends] = tuple([self._destination(raw) for raw in backends])
-        return found
-
-    def _destination(self, raw: bytes) -> tuple[IPAddress, int]:
-        found = self._backends.get(raw)
-        if found is None:
-            found = self._backends[raw] = backend_parts(raw)
-        return found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 
 from balancer.plan.actual import Actual
-from balancer.plan.changes import Describer, FrontendState, address_port, destination
+from balancer.plan.changes import FrontendState, address_port, destination
 from balancer.plan.encode import Wanted
 from balancer.plan.entries import CGROUP_ID, MEMBER, OWNER, address_of, backend_parts, frontend_key_parts
 
@@ -29,30 +29,32 @@ def verify(wanted: Wanted, actual: Actual) -> tuple[str, ...]:
 
 
 def _frontends(wanted: Wanted, actual: Actual) -> Iterator[str]:
-    describe = Describer()
     for key in sorted(wanted.frontends.keys() | actual.frontends.keys()):
+        want = wanted.frontends.get(key)
+        live = actual.logical(key) if key in actual.frontends else None
+        if want == live:
+            continue
         name = f"frontend {destination(*frontend_key_parts(key))}"
-        if key not in actual.frontends:
+        if live is None:
             yield f"{name} is missing"
-        elif key not in wanted.frontends:
+        elif want is None:
             yield f"{name} should not be there"
-        elif wanted.frontends[key] != actual.logical(key):
-            want, live = wanted.frontends[key], actual.logical(key)
-            yield from _differing_fields(name, describe.state(want), describe.state(live))
+        else:
+            yield from _differing_fields(name, FrontendState.of(want), FrontendState.of(live))
 
 
 def _differing_fields(name: str, want: FrontendState, live: FrontendState) -> Iterator[str]:
     for item in fields(FrontendState):
         wanted_text, live_text = _text(getattr(want, item.name)), _text(getattr(live, item.name))
         if wanted_text != live_text:
-            yield f"{name}: {item.name} is {live_text}, wanted {wanted_text}"
+            yield f"{name}: {item.name.removeprefix('packed_')} is {live_text}, wanted {wanted_text}"
 
 
 def _text(value: object) -> str:
-    """Destinations as ``10.0.0.1:80, [fd00::1]:80``, "none" for an empty list, anything else as it is."""
+    """Packed backends as ``10.0.0.1:80, [fd00::1]:80``, "none" for an empty list, anything else as it is."""
     if not isinstance(value, tuple):
         return str(value)
-    return ", ".join(address_port(*item) for item in value) or "none"
+    return ", ".join(address_port(*backend_parts(raw)) for raw in value) or "none"
 
 
 def _member_name(key: bytes) -> str:

@@ -20,6 +20,7 @@ from balancer.model.problem import Origin, Problem, Severity
 from balancer.model.service import Protocol, Service
 from balancer.passes.unchanged import Unchanged
 from balancer.plan.diff import Change, FrontendState, Plan, Verb, Write, WriteKind
+from balancer.plan.entries import backend_bytes
 from balancer.plan.steps import Step
 from balancer.views import (
     Attachment,
@@ -91,8 +92,8 @@ REDIRECT = LivePolicy(
 WAITING = LivePolicy(
     kind="BalancingPolicy", name="far", file="c.yaml:1", applies=False, reason="no such service", target=""
 )
-OLD = FrontendState(action=Action.FORWARD, backends=((ip_address("10.244.1.4"), 8080),))
-NEW = FrontendState(action=Action.FORWARD, affinity_seconds=60, backends=((POD, 8080),))
+OLD = FrontendState(action=Action.FORWARD, packed_backends=(backend_bytes(ip_address("10.244.1.4"), 8080),))
+NEW = FrontendState(action=Action.FORWARD, affinity_seconds=60, packed_backends=(backend_bytes(POD, 8080),))
 SYNCHRONIZE = Write(step=Step.SYNCHRONIZE, kind=WriteKind.SYNCHRONIZE)
 
 

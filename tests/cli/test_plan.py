@@ -50,7 +50,9 @@ def test_json_of_a_difference_matches_its_schema(run, facade, valid_json):
 
 
 def test_json_of_a_redirect_says_when_the_fallback_counts(run, facade, valid_json):
-    redirect = replace(NEW, redirect=True, rate=5, fallback=OLD.backends, fallback_action=Action.FORWARD)
+    redirect = replace(
+        NEW, redirect=True, rate=5, packed_fallback=OLD.packed_backends, fallback_action=Action.FORWARD
+    )
     facade.plan = plan_of(replace(change(Verb.CHANGE), after=redirect))
     after = valid_json(run("plan", "dir", "-o", "json"), "plan")["changes"][0]["after"]
     assert (after["redirect"], after["rate"], after["fallback_action"]) == (True, 5, "forward")

@@ -14,6 +14,7 @@ import pytest
 from balancer.desired.types import Action
 from balancer.model.service import Protocol
 from balancer.plan.diff import Change, FrontendState, Plan, Verb
+from balancer.plan.entries import backend_bytes
 from balancer.report.console import Table, clean, emit_table, plain_table, progress_bar
 from balancer.report.jsonable import to_json
 from balancer.report.plans import change_line, endpoint_text, pass_line, plural, summary_line
@@ -53,8 +54,8 @@ def state(action=Action.FORWARD, *backends, affinity=0, fallback=(), **redirect)
         **redirect,
         action=action,
         affinity_seconds=affinity,
-        backends=tuple((ip_address(text), 80) for text in backends),
-        fallback=tuple((ip_address(text), 80) for text in fallback),
+        packed_backends=tuple(backend_bytes(ip_address(text), 80) for text in backends),
+        packed_fallback=tuple(backend_bytes(ip_address(text), 80) for text in fallback),
     )
 
 
