@@ -12,7 +12,8 @@ from harness.client import Way
 from harness.host import Host
 from harness.patience import PATIENCE_SECONDS, until
 
-_NO_RESYNC = "resync_seconds: 86400\n"
+# A tool that takes a file away and puts another one in its place may be held up in between.
+_CONFIG = "resync_seconds: 86400\ndebounce_seconds: 0.5\n"
 
 
 class Watching:
@@ -21,7 +22,7 @@ class Watching:
     def __init__(self, host: Host, *arguments: str, prefix: Sequence[str] = ()) -> None:
         self._host = host
         self._lines: list[str] = []
-        host.balancer.config.write_text(_NO_RESYNC)
+        host.balancer.config.write_text(_CONFIG)
         self._process = host.balancer.start("watch", *arguments, prefix=prefix)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
