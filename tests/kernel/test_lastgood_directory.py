@@ -22,10 +22,7 @@ MANY = 14
 
 def _file(host: Host, name: str, *objects: list[Object], text: str | None = None) -> Path:
     """A file put in place at once, as sync tools do."""
-    path = host.balancer.manifests / name
-    beside = path.with_name(f".{name}")
-    beside.write_text(to_yaml(one for each in objects for one in each) if text is None else text)
-    return beside.rename(path)
+    return host.balancer.put(name, to_yaml(one for each in objects for one in each) if text is None else text)
 
 
 @pytest.fixture
@@ -53,8 +50,8 @@ def test_a_broken_file_keeps_its_objects_and_the_others_converge(
     """The rest of a bad commit is in force, the bad file's last good objects too, until it is repaired."""
     with Watch(both) as watch:
         watch.wait("start: ")
-        broken = _file(both, "web.yaml", text=text)
         _file(both, "dns.yaml", plain("dns", DNS, (pool.TWO,)))
+        broken = _file(both, "web.yaml", text=text)
         watch.wait(f"ERROR {broken}:")
         watch.wait("1 stale")
         assert (client.tcp(WEB, 80), client.tcp(DNS, 80)) == ("one", "two")
@@ -96,15 +93,20 @@ def _unmount(directory: Path) -> None:
 
 
 def _repair(host: Host) -> None:
-    """The directory is there again, with a new commit in it."""
+    """The directory is there again, with a new commit in it, all of it at once."""
     directory = host.balancer.manifests
+    commit, old = directory.with_name("commit"), directory.with_name("old")
+    for path in (commit, old, directory.with_name("away")):
+        shutil.rmtree(path, ignore_errors=True)
+    commit.mkdir()
+    for name, address in (("web", WEB), ("dns", DNS)):
+        (commit / f"{name}.yaml").write_text(to_yaml(plain(name, address, (pool.TWO,))))
     _unmount(directory)
     if directory.is_symlink():
         directory.unlink()
-    shutil.rmtree(directory.with_name("away"), ignore_errors=True)
-    directory.mkdir(exist_ok=True)
-    _file(host, "web.yaml", plain("web", WEB, (pool.TWO,)))
-    _file(host, "dns.yaml", plain("dns", DNS, (pool.TWO,)))
+    elif directory.exists():
+        directory.rename(old)
+    commit.rename(directory)
 
 
 VANISH = {"missing": _move_away, "empty": _empty, "dead-mount": _die, "link-loop": _loop}

@@ -363,10 +363,10 @@ def test_a_stale_file_is_seen_while_it_is(host: Host) -> None:
             assert _metrics(host).sum("stale_files") == 0
             file = host.balancer.manifests / "objects.yaml"
             good = file.read_text()
-            file.write_text("{ no: yaml")
+            host.balancer.put(file.name, "{ no: yaml")
             _until(host, stale_files=1)
             assert _metrics(host).sum("problems", severity="error") == 1
-            file.write_text(good)
+            host.balancer.put(file.name, good)
             _until(host, stale_files=0)
             assert _metrics(host).sum("problems") == 0
     finally:

@@ -38,8 +38,7 @@ def test_a_stale_file_and_endpoints_told_from_its_last_good_content(host: Host) 
     slices = endpoint_slice("web", [endpoint(pool.ONE), late], *both(pool.PORT))
     host.balancer.write(service("web", *both(80), ips=(VIP,)), slices)
     with watching(host, host.balancer.manifests) as agent:
-        file = host.balancer.manifests / "objects.yaml"
-        file.write_text("kind: [")
+        file = host.balancer.put("objects.yaml", "kind: [")
         agent.until_logged("objects.yaml")
         until(lambda: host.balancer.json("status")["stale_files"], "no file is stale")
         lines = host.balancer.run("status").stdout.splitlines()
