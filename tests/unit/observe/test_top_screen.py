@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from harness.patience import PATIENCE_SECONDS
 from textual.pilot import Pilot
 from traffic_builders import PODS, reading, tracked
 
@@ -87,6 +89,14 @@ class Shown:
     async def refresh(self) -> None:
         await self.app.refresh_now()
         await self.pilot.pause()
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Refreshes until other threads have done their part."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_so():
+            assert time.monotonic() < deadline, self.text
+            await asyncio.sleep(0.05)
+            await self.refresh()
 
     @property
     def lines(self) -> list[str]:
@@ -226,10 +236,7 @@ def test_plus_and_minus_change_the_interval() -> None:
 async def _inside() -> None:
     async with showing() as shown:
         await shown.press("end", "enter")
-        for _ in range(3):
-            await shown.refresh()
-            await asyncio.sleep(0.12)
-        await shown.refresh()
+        await shown.until(lambda: "100.0%" in shown.text)
         assert shown.kernel.listeners == 1
         for said in (
             "shop/web",
@@ -241,11 +248,9 @@ async def _inside() -> None:
         ):
             assert said in shown.text
         assert "choices since you look" in shown.text
-        assert "100.0%" in shown.text
         await shown.press("escape")
         assert shown.chosen == "shop/web"
-        await shown.pilot.pause(0.2)
-        assert shown.kernel.listeners == 0
+        await shown.until(lambda: shown.kernel.listeners == 0)
 
 
 def test_enter_looks_into_a_service_and_listens_only_meanwhile() -> None:
