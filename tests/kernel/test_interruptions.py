@@ -52,7 +52,7 @@ def test_two_at_once(host: Host, client: Client) -> None:
     host.balancer.apply(*_directory((pool.ONE,)))
     host.balancer.write(*_directory((pool.TWO,)))
     running = [host.balancer.start("apply", str(host.balancer.manifests)) for _ in range(3)]
-    results = [(process.communicate(timeout=60), process.returncode) for process in running]
+    results = [(process.communicate(timeout=120), process.returncode) for process in running]
     assert [code for _, code in results] == [0, 0, 0], results
     assert set(client.tally(VIP, 80)) == {"two"}
     host.balancer.run("plan", "--exit-code", str(host.balancer.manifests))

@@ -16,7 +16,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
     """The service manager's end, bound to a path."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
-        listener.settimeout(5)
+        listener.settimeout(60)
         yield listener
 
 
@@ -33,7 +33,7 @@ def test_an_abstract_socket(tmp_path: Path) -> None:
     name = f"balancer-test{tmp_path}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0{name}")
-        listener.settimeout(5)
+        listener.settimeout(60)
         notify.notifier({"NOTIFY_SOCKET": f"@{name}"})(notify.STOPPING)
         assert listener.recv(100) == b"STOPPING=1"
 

@@ -120,8 +120,9 @@ def test_two_processes_lose_no_count(tmp_path: Path) -> None:
     """Reading the file and replacing it is one step to everybody else."""
     path = tmp_path / "state.json"
     program = (
-        "import sys; from pathlib import Path; from balancer.state import count_failure\n"
-        "for _ in range(30): count_failure(Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from balancer import state\n"
+        "state._PATIENCE = 60.0  # of a slow disk, whatever a pass would wait\n"
+        "for _ in range(30): state.count_failure(Path(sys.argv[1]))"
     )
     running = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(3)]
     assert [process.wait(timeout=60) for process in running] == [0, 0, 0]
