@@ -15,6 +15,7 @@ from harness.objects import Object, both, endpoint_slice, local_redirect, plain,
 from harness.talk import Talk
 
 from balancer.kernel import netns
+from balancer.kernel import ring as module
 from balancer.kernel.cgroups import cgroup_id
 from balancer.kernel.pins import Pins
 from balancer.kernel.reasons import Reason
@@ -70,13 +71,15 @@ def restored(host: Host, served: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def ring(host: Host, served: None) -> Iterator[Listener]:
+def ring(host: Host, served: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    """A listener that need not hurry to renew."""
+    monkeypatch.setattr(module, "_AHEAD", 600 * 10**9)
     with Listener(Pins(host.balancer.bpffs), EventLevel.ALL) as listener:
         yield listener
 
 
 def _apply(host: Host, ring: Listener, *objects: Object | list[Object]) -> None:
-    """A pass may take longer than the switch stays on by itself."""
+    """A pass, and the listener follows what it replaced."""
     host.balancer.apply(*objects)
     ring.renew()
 

@@ -131,8 +131,8 @@ def dns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scenario, Pl
 
 
 def _dig(place: Place, server: str, name: str, *options: str) -> str:
-    """The one A record; CalledProcessError when nobody answers within three seconds."""
-    command = ["dig", f"@{server}", name, "A", "+short", "+tries=1", "+time=3", *options]
+    """The one A record; CalledProcessError when nobody answers."""
+    command = ["dig", f"@{server}", name, "A", "+short", "+tries=1", "+time=20", *options]
     return subprocess.run(place.command(command), capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -158,7 +158,7 @@ def test_the_cache_forwards_without_a_loop(dns: tuple[Scenario, Place]) -> None:
     with _cache(here):
         for way in TRANSPORTS:
             before = _fell_back(here)
-            assert {_dig(app, vip, "other.test", way) for vip in VIPS for _ in range(10)} == OF_CLUSTER
+            assert {_dig(app, vip, "other.test", way) for vip in VIPS for _ in range(16)} == OF_CLUSTER
             assert _fell_back(here) > before
 
 
@@ -168,6 +168,6 @@ def test_dns_goes_on_without_the_cache(dns: tuple[Scenario, Place]) -> None:
     for ready, answers in ((True, {CACHED}), (False, OF_CLUSTER), (True, {CACHED})):
         with _cache(here):
             _apply_with_cache(here, ready=ready)
-            assert {_dig(app, vip, "cached.test") for vip in VIPS for _ in range(8)} == answers
+            assert {_dig(app, vip, "cached.test") for vip in VIPS for _ in range(16)} == answers
         if not ready:
-            assert {_dig(app, vip, "cached.test") for vip in VIPS for _ in range(8)} == OF_CLUSTER
+            assert {_dig(app, vip, "cached.test") for vip in VIPS for _ in range(16)} == OF_CLUSTER
