@@ -26,6 +26,7 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 _KERNEL_TESTS = ("kernel", "netns")
+_KERNEL_SECONDS = 600  # some start a hundred processes one after the other, and machines may be slow
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,6 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if set(_KERNEL_TESTS) & set(item.path.parts[len(Path(__file__).parent.parts) :]):
             item.add_marker(pytest.mark.root)
             item.add_marker(pytest.mark.usefixtures("kernel_ready"))
+            if item.get_closest_marker("stress") is None:
+                item.add_marker(pytest.mark.timeout(_KERNEL_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)

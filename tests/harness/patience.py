@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 def until(is_so: Callable[[], object], complaint: str | Callable[[], str], *, pause: float = 0.05) -> None:
