@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from balancer.errors import HostUnfit
+from balancer.kernel.beside import beside
 from balancer.kernel.host import kernel_release
 from balancer.kernel.source import joined_source, source_dir
 
@@ -77,12 +78,7 @@ class CompiledAhead:
     """A compilation that goes on in a thread from the moment this is made, while the process does other things."""
 
     def __init__(self) -> None:
-        from concurrent.futures import ThreadPoolExecutor  # commands that load nothing need not import it
-
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
-        self._module = executor.submit(_compile_aside)
-        # Nothing else is asked of it. The interpreter waits for it before it ends.
-        executor.shutdown(wait=False)
+        self._module = beside(_compile_aside)
 
     def done(self) -> bool:
         return self._module.done()

@@ -1,8 +1,8 @@
 """Makes the programs ready for a pass, puts them into force after it, and removes what they replace.
 
-A pass calls `prepare`, fills the maps of the generation it gets, and calls `commit`. When the live
-programs match, both do nothing. Otherwise `prepare` loads a generation beside the live one, and only
-`commit` lets traffic see it: it is never attached before it is filled.
+A pass takes the generation that is `ready`, or has one loaded by `load`, fills its maps, and calls `commit`. A
+generation is loaded beside the live one, and only `commit` lets traffic see it: it is never attached
+before it is filled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from balancer.kernel.pins import Generation, Pins, share
 from balancer.kernel.source import build_id
 from balancer.plan.entries import MapName, Setting
 
-__all__ = ["commit", "prepare", "read_setting", "write_settings"]
+__all__ = ["commit", "load", "must_load", "read_setting", "ready", "write_settings"]
 
 # These describe one another, so that a generation takes over all of them or none.
 _STATE_MAPS = (
@@ -37,32 +37,39 @@ _STATE_MAPS = (
 _RECORD_MAPS = (MapName.AFFINITY, "peers", "udp_sockets", "udp_rejected")
 
 
-def prepare(
+def ready(pins: Pins, sizes: Mapping[str, int]) -> Generation | None:
+    """The live generation, if it is of this version and its maps have these sizes."""
+    live = pins.live()
+    return live if live == _wanted(pins, sizes) and live.complete else None
+
+
+def _wanted(pins: Pins, sizes: Mapping[str, int]) -> Generation:
+    return pins.generation(build_id(sizes, compiler.flags()))
+
+
+def load(
     pins: Pins,
     sizes: Mapping[str, int],
     cgroup: Path,
     compiled: Callable[[], Any] = compiler.compile_text,
-) -> tuple[Generation, bool]:
-    """The generation for these map sizes, loaded and pinned, and whether it had to be loaded.
+) -> Generation:
+    """The generation for these map sizes, loaded and pinned; `compiled` gives the module of its programs.
 
-    `compiled` gives the module of the programs, and is asked only if they have to be loaded. Raises HostUnfit, also when they could not be attached to `cgroup`, or KernelCallFailed; what is live
+    Raises HostUnfit, also when they could not be attached to `cgroup`, or KernelCallFailed; what is live
     stays untouched then.
     """
-    live = pins.live()
-    wanted = pins.generation(build_id(sizes, compiler.flags()))
-    if live == wanted and live.complete:
-        return live, False
+    live, wanted = pins.live(), _wanted(pins, sizes)
     host.require_kernel()
     require_room(pins, cgroup)
     _sweep(pins, keep=live)
     _load(compiled(), wanted, sizes, live)
     if live is not None:
         _make_forget(live)
-    return wanted, True
+    return wanted
 
 
 def must_load(pins: Pins) -> bool:
-    """Whether `prepare` will have to load programs, as far as can be said without knowing the sizes of the maps:
+    """Whether programs will have to be loaded, as far as can be said without knowing the sizes of the maps:
     nothing is live. Raises HostUnfit where they cannot be loaded.
     """
     host.require_capabilities()

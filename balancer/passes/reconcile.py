@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,10 +23,12 @@ from balancer.desired.step import Step
 from balancer.desired.types import Desired
 from balancer.errors import BalancerError, CapacityExceeded, HostError, LockHeld
 from balancer.kernel import dataplane, host
+from balancer.kernel.beside import beside
 from balancer.kernel.compiler import CompiledAhead, compile_text
 from balancer.kernel.maps import PinnedMaps, read_setting, synchronize
 from balancer.kernel.pins import Generation
 from balancer.kernel.stale import Ended, end_stale_sockets
+from balancer.labels import Names
 from balancer.manifests.discover import how_much
 from balancer.manifests.garbage import seldom_collected
 from balancer.model.problem import Origin, Problem
@@ -213,8 +216,13 @@ class Reconciler:
             wanted, placement = self._encode(desired, cgroup)
             draft = self._draft(wanted, live)
             check_brake(draft.plan, live, allow_mass_delete=allow_mass_delete)
+        collect_names: Callable[[], Names] = partial(self._record.names, loaded, desired)
         with watch.stage(Stage.LOAD):
-            generation, fresh = dataplane.prepare(pins, draft.sizes, cgroup, self._take_compiled)
+            ready = generation = dataplane.ready(pins, draft.sizes)
+            if generation is None:  # the kernel verifies programs meanwhile, for a good part of a second
+                collect_names = beside(collect_names).result
+                generation = dataplane.load(pins, draft.sizes, cgroup, self._take_compiled)
+        names = collect_names()
         written = self._write(generation, wanted, draft, placement.levels, progress, watch)
         with watch.stage(Stage.LOAD):
             dataplane.commit(pins, generation, cgroup)
@@ -223,7 +231,7 @@ class Reconciler:
         problems = (*desired.problems[len(loaded.desired.problems) :], *placement.problems)
         result = PassResult(
             plan=replace(written.plan, changes=draft.plan.changes),
-            loaded_programs=fresh,
+            loaded_programs=ready is None,
             attached=True,
             seconds=time.monotonic() - started,
             sockets_ended=ended.sockets,
@@ -233,7 +241,7 @@ class Reconciler:
         if loaded.step is not None and desired is loaded.desired:
             self._keep(desired, generation, wanted, written, ended)
         maps = self._digest_of_maps(generation) if _may_be_repeated(loaded) else ""
-        return self._record.passed(result, loaded, desired, maps=maps, said=problems)
+        return self._record.passed(result, loaded, desired, names, maps=maps, said=problems)
 
     def _keep(
         self,

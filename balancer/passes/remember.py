@@ -13,7 +13,7 @@ from balancer.desired.step import Step
 from balancer.desired.types import Desired, Source
 from balancer.digest import Digest, absolute
 from balancer.errors import HostError
-from balancer.labels import Mark, NamesChange, relabelled
+from balancer.labels import Mark, Names, NamesChange, relabelled
 from balancer.memo import Memo
 from balancer.model.problem import Problem
 from balancer.passes.unchanged import unwritten
@@ -32,26 +32,37 @@ class Record:
         self._mark: Mark | None = None
         self._pods: PodsOfServices | None = None
 
+    def names(self, loaded: Loaded, desired: Desired) -> Names:
+        """Every name that is known of a desired state."""
+        labels, nodes = state.label_frontends(desired)
+        cluster = loaded.manifests.cluster
+        return Names(
+            labels=labels,
+            nodes=nodes,
+            pods=pods_of_node(cluster, self._settings.node),
+            backend_pods=pods_of_backends(cluster, desired),
+        )
+
     def passed(
         self,
         result: PassResult,
         loaded: Loaded,
         desired: Desired,
+        names: Names,
         *,
         maps: str = "",
         said: tuple[Problem, ...] = (),
     ) -> PassResult:
-        """Keeps the outcome and every name. With a digest of the `maps`, leaves a memo as well; `said` are the
+        """Keeps the outcome and the names. With a digest of the `maps`, leaves a memo as well; `said` are the
         problems of the pass that the next one would have too. Returns the result, with a problem more if it could
         not be written.
         """
-        labels, nodes = state.label_frontends(desired)
         kept = replace(
             self._outcome(result, loaded, desired),
-            labels=labels,
-            nodes=nodes,
-            pods=pods_of_node(loaded.manifests.cluster, self._settings.node),
-            backend_pods=pods_of_backends(loaded.manifests.cluster, desired),
+            labels=names.labels,
+            nodes=names.nodes,
+            pods=names.pods,
+            backend_pods=names.backend_pods,
         )
         if maps:
             kept = replace(kept, memo=_memo(loaded, kept, maps, said))
@@ -71,7 +82,7 @@ class Record:
         mark, self._mark = self._mark, None
         change = self._renamed(loaded, step)
         if mark is None or change is None:
-            return self.passed(result, loaded, step.after)
+            return self.passed(result, loaded, step.after, self.names(loaded, step.after))
         kept = self._outcome(result, loaded, step.after)
         try:
             with state.changing(self._settings.state) as known:
@@ -79,7 +90,9 @@ class Record:
                 self._mark = state.save_change(self._settings.state, counted, change, mark)
         except HostError as error:
             return replace(result, problems=(*result.problems, unwritten(self._settings, error)))
-        return result if self._mark else self.passed(result, loaded, step.after)
+        if self._mark:
+            return result
+        return self.passed(result, loaded, step.after, self.names(loaded, step.after))
 
     def audited(self, sockets: int, seconds: float, stages: Mapping[str, float]) -> None:
         """A pass that found everything as it was. What cannot be written is said by the next one that writes."""

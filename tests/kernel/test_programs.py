@@ -100,8 +100,7 @@ def test_leftovers_of_a_killed_load_are_swept(host: Host) -> None:
     """A generation that never went live is removed by the next pass."""
     host.balancer.apply(plain("web", VIP, (pool.ONE,)))
     sizes = {**DEFAULT_SIZES, "affinity": 128}
-    left, fresh = dataplane.prepare(_pins(host), sizes, host.balancer.cgroup)
-    assert fresh
+    left = dataplane.load(_pins(host), sizes, host.balancer.cgroup)
     assert left in _pins(host).generations()
     host.balancer.apply(plain("web", VIP, (pool.TWO,)))
     assert left not in _pins(host).generations()
@@ -137,7 +136,7 @@ def test_maps_of_another_layout_are_not_taken_over(host: Host, client: Client) -
     before = _pins(host).live()
     assert before is not None
     sizes = {**DEFAULT_SIZES, "slots": 2 * DEFAULT_SIZES["slots"]}
-    after, _ = dataplane.prepare(_pins(host), sizes, host.balancer.cgroup)
+    after = dataplane.load(_pins(host), sizes, host.balancer.cgroup)
     old, new = _map_ids(before.maps), _map_ids(after.maps)
     kept = {name for name in old if old[name] == new[name]}
     assert kept == {"affinity", "peers", "udp_sockets", "udp_rejected"}

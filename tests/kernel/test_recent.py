@@ -137,8 +137,7 @@ def test_a_pass_ends_the_odd_epoch_that_a_killed_one_left(host: Host, live: Live
 def test_what_an_upgrade_replaces_remembers_nothing(host: Host, live: Live) -> None:
     """Both generations share the map of frontends, and only the new one's epoch is counted on."""
     sizes = live.generation.sizes() | {"affinity": DEFAULT_SIZES["affinity"] // 2}
-    made, fresh = dataplane.prepare(Pins(host.balancer.bpffs), sizes, host.balancer.cgroup)
-    assert fresh
+    made = dataplane.load(Pins(host.balancer.bpffs), sizes, host.balancer.cgroup)
     assert _epoch(live) % 2 == 1
     made.remove()
 

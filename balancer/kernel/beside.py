@@ -1,0 +1,21 @@
+"""One thing done in a thread beside another; one of both should leave Python's lock alone most of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+
+def beside(work: Callable[[], T]) -> Future[T]:
+    """Begins the work at once. The interpreter waits for it before it ends, whether anybody asks for the result."""
+    from concurrent.futures import ThreadPoolExecutor  # commands that load nothing need not import it
+
+    executor = ThreadPoolExecutor(max_workers=1)
+    begun = executor.submit(work)
+    executor.shutdown(wait=False)  # nothing else is asked of it
+    return begun
