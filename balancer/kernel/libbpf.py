@@ -12,6 +12,7 @@ import functools
 import os
 import platform
 import struct
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,8 +97,9 @@ class LinkInfo(NamedTuple):
     attach_type: int
 
 
-def _info(fd: int, size: int) -> bytes:
-    buffer = ctypes.create_string_buffer(size)
+def _info(fd: int, size: int, asked: bytes = b"") -> bytes:
+    """The kernel's structure of this size; `asked` is what it has to hold before the call."""
+    buffer = ctypes.create_string_buffer(asked, size)
     length = ctypes.c_uint32(size)
     _checked(
         "read the kernel's information", library().bpf_obj_get_info_by_fd(fd, buffer, ctypes.byref(length))
@@ -141,6 +143,26 @@ def map_id(fd: int) -> int:
 
 def program_id(fd: int) -> int:
     return _words(_info(fd, 232), 4)[0]
+
+
+def program_fd(ident: int) -> int:
+    """A new file descriptor of a loaded program. Ids may be used by whoever may load programs."""
+    return _checked(f"open program {ident}", library().bpf_prog_get_fd_by_id(ident))
+
+
+def maps_of_program(program: int) -> dict[str, int]:
+    """New file descriptors of the maps that a program uses, by the name each was made with."""
+    (count,) = _words(_info(program, 232), 52)
+    ids = (ctypes.c_uint32 * count)()
+    info = bytearray(232)
+    info[52:56] = count.to_bytes(4, sys.byteorder)
+    info[56:64] = ctypes.addressof(ids).to_bytes(8, sys.byteorder)
+    _info(program, 232, bytes(info))
+    found = {}
+    for ident in ids:
+        fd = _checked(f"open map {ident}", library().bpf_map_get_fd_by_id(ident))
+        found[_info(fd, 96)[24:40].split(b"\0")[0].decode()] = fd
+    return found
 
 
 def link_info(fd: int) -> LinkInfo:

@@ -26,6 +26,7 @@ from balancer.kernel import dataplane, host
 from balancer.kernel.beside import beside
 from balancer.kernel.compiler import CompiledAhead, compile_text
 from balancer.kernel.maps import PinnedMaps, read_setting, synchronize
+from balancer.kernel.mend import mend
 from balancer.kernel.pins import Generation
 from balancer.kernel.stale import Ended, end_stale_sockets
 from balancer.labels import Names
@@ -211,6 +212,7 @@ class Reconciler:
         """A pass that looks at everything."""
         watch, pins, cgroup = Stopwatch(time.monotonic), self._instance.pins, self._instance.cgroup()
         with watch.stage(Stage.INSPECT):
+            mend(pins)
             live = self._instance.read_live()
             desired = keep_kubernetes(loaded.desired, live)
             wanted, placement = self._encode(desired, cgroup)

@@ -118,6 +118,39 @@ def test_a_lost_link_is_put_back(host: Host, client: Client) -> None:
     assert client.tcp(VIP, 80) == "one"
 
 
+def test_lost_pins_are_put_back(host: Host, client: Client) -> None:
+    """Maps and programs whose pins somebody removed are in use all the same: the very same ones are pinned again."""
+    host.balancer.apply(plain("web", VIP, (pool.ONE,)))
+    live = _pins(host).live()
+    assert live is not None
+    maps, programs = _map_ids(live.maps), live.program_ids()
+    for lost in (
+        live.maps / "slots",
+        live.maps / "peers",
+        live.programs / "connect4",
+        live.programs / "recvmsg6",
+    ):
+        lost.unlink()
+    host.balancer.run("apply", str(host.balancer.manifests))
+    assert (_map_ids(live.maps), live.program_ids()) == (maps, programs)
+    host.balancer.apply(plain("web", VIP, (pool.TWO,)))
+    assert client.tcp(VIP, 80) == "two"
+
+
+def test_what_is_lost_with_its_link_is_said(host: Host, client: Client) -> None:
+    host.balancer.apply(plain("web", VIP, (pool.ONE,)))
+    live = _pins(host).live()
+    assert live is not None
+    (live.programs / "recvmsg6").unlink()
+    (_pins(host).links / "recvmsg6").unlink()
+    result = host.balancer.run("apply", str(host.balancer.manifests), code=6)
+    assert f"a part of the live programs is gone from {live.directory}" in result.stderr
+    assert "balancer detach" in result.stderr
+    host.balancer.run("detach")
+    host.balancer.run("apply", str(host.balancer.manifests))
+    assert client.tcp(VIP, 80) == "one"
+
+
 def test_another_cgroup_takes_over(host: Host, client: Client) -> None:
     """Links that are attached elsewhere are replaced, none is left behind."""
     host.balancer.apply(plain("web", VIP, (pool.ONE,)))
