@@ -86,7 +86,7 @@ def _digest(contents: Mapping[str, bytes]) -> str:
 
 def _with_last_good(settings: Settings, roots: Sequence[str], found: Mapping[str, bytes]) -> dict[str, bytes]:
     """The contents found, each with its last good content in its place where the agent kept one."""
-    from balancer.lastgood_file import LastGoodFile  # it loads SQLite, which most answers do without
+    from balancer.lastgood.database import LastGoodFile  # it loads SQLite, which most answers do without
 
     files = dict(found)
     try:

@@ -16,8 +16,8 @@ from balancer.agent import Agent
 from balancer.config import Settings
 from balancer.desired import step
 from balancer.desired.types import Desired, Frontend
-from balancer.lastgood import LastGood
-from balancer.lastgood_file import LastGoodFile
+from balancer.lastgood.content import LastGood
+from balancer.lastgood.database import LastGoodFile
 from balancer.manifests import FileObjects, Manifests, scan
 from balancer.manifests.heard import EVERYTHING
 from balancer.manifests.watch import Inbox, Wake

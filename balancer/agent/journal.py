@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from balancer.errors import BalancerError
-from balancer.lastgood import Snapshot, shorten
+from balancer.lastgood.content import Snapshot, shorten
 from balancer.manifests.watch import Wake
 from balancer.model.problem import Problem
 from balancer.model.render import render_problem

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from balancer.config import Settings
     from balancer.desired.types import Desired, Frontend
-    from balancer.lastgood import LastGood, Snapshot
+    from balancer.lastgood.content import LastGood, Snapshot
     from balancer.manifests import FileObjects
     from balancer.views import Loaded
 

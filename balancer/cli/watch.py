@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from balancer.agent import Agent
     from balancer.cli.facade import Facade
     from balancer.config import Settings
-    from balancer.lastgood import LastGood
+    from balancer.lastgood.content import LastGood
     from balancer.manifests.watch import Inbox, Watcher
 
 LISTEN = "ADDR:PORT"
@@ -168,8 +168,8 @@ def _agent(
 
 def _files(settings: Settings, watcher: Watcher) -> LastGood:
     """The files as they are in force, read when nobody writes to them."""
-    from balancer.lastgood import LastGood
-    from balancer.lastgood_file import LastGoodFile
+    from balancer.lastgood.content import LastGood
+    from balancer.lastgood.database import LastGoodFile
     from balancer.manifests.discover import Scanner
     from balancer.manifests.files import read_bytes
     from balancer.manifests.limits import DEFAULT_LIMITS

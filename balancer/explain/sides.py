@@ -32,8 +32,8 @@ from balancer.plan.entries import (
     frontend_key,
     group_id,
 )
-from balancer.pod_names import pods_of_backends
 from balancer.sources import Sources
+from balancer.state.pod_names import pods_of_backends
 from balancer.views import ChainLink, LiveFrontend, LivePolicy, Loaded, Use
 
 Place = tuple[IPAddress, int, Protocol]

@@ -28,8 +28,8 @@ from balancer.observe.page_parts import (
     health_part,
     problem_part,
 )
-from balancer.outcome_json import policy_to_json
 from balancer.plan.entries import ACTION_OF, INDEX, MapName, frontend_key
+from balancer.state.outcome_json import policy_to_json
 from balancer.status import status
 from balancer.views import Status
 

@@ -29,7 +29,6 @@ from balancer.kernel.maps import PinnedMaps, read_setting, synchronize
 from balancer.kernel.mend import mend
 from balancer.kernel.pins import Generation
 from balancer.kernel.stale import Ended, end_stale_sockets
-from balancer.labels import Names
 from balancer.manifests.discover import how_much
 from balancer.manifests.garbage import seldom_collected
 from balancer.model.problem import Origin, Problem
@@ -51,6 +50,7 @@ from balancer.plan.narrow import Live, Unsure
 from balancer.plan.serving import LookUp, serves
 from balancer.plan.sizes import choose_sizes
 from balancer.plan.vips import vip_settings
+from balancer.state.labels import Names
 from balancer.tally import Stage, Stopwatch
 from balancer.views import Loaded, PassResult
 

@@ -13,12 +13,12 @@ from balancer.desired.step import Step
 from balancer.desired.types import Desired, Source
 from balancer.digest import Digest, absolute
 from balancer.errors import HostError
-from balancer.labels import Mark, Names, NamesChange, relabelled
-from balancer.memo import Memo
 from balancer.model.problem import Problem
 from balancer.passes.unchanged import unwritten
 from balancer.plan.diff import Plan
-from balancer.pod_names import PodsOfServices, pods_of_backends, pods_of_node
+from balancer.state.labels import Mark, Names, NamesChange, relabelled
+from balancer.state.memo import Memo
+from balancer.state.pod_names import PodsOfServices, pods_of_backends, pods_of_node
 from balancer.tally import Ending
 from balancer.views import LastPass, Loaded, PassResult
 

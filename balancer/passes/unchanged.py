@@ -28,7 +28,6 @@ from balancer.manifests.discover import scan
 from balancer.manifests.files import read_bytes
 from balancer.manifests.finding import SyntaxFault
 from balancer.manifests.limits import DEFAULT_LIMITS
-from balancer.memo import Memo
 from balancer.model.problem import Origin, Problem, Severity
 from balancer.passes.basis import basis, installed
 from balancer.passes.instance import Instance
@@ -37,6 +36,7 @@ from balancer.plan.diff import Plan
 from balancer.plan.entries import INDEX, MapName, Setting
 from balancer.plan.serving import serves
 from balancer.plan.sizes import choose_sizes
+from balancer.state.memo import Memo
 from balancer.tally import Ending, Stage, Stopwatch
 from balancer.views import LastPass, PassResult
 

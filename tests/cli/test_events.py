@@ -20,7 +20,7 @@ from balancer.kernel.ring import RawEvent
 from balancer.observe import follow
 from balancer.observe.event import Wanted
 from balancer.observe.identity_processes import Processes
-from balancer.pod_names import PodName
+from balancer.state.pod_names import PodName
 from cli.conftest import Run
 
 WEB = state.Label(FrontendKind.CLUSTER_IP, "Service default/web", "http", "a.yaml:3", "g")

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from watch_world import Reader
 
-from balancer.lastgood import LastGood, Snapshot
+from balancer.lastgood.content import LastGood, Snapshot
 from balancer.manifests import scan
 from balancer.manifests.discover import Scanner
 from balancer.manifests.heard import ELSEWHERE, EVERYTHING, NOTHING

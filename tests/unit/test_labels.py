@@ -8,7 +8,7 @@ import pytest
 from plan_builders import desired, frontend
 
 from balancer import durable
-from balancer.labels import (
+from balancer.state.labels import (
     Mark,
     Names,
     NamesChange,

@@ -10,7 +10,7 @@ import pytest
 from watch_world import Stage, contents
 
 from balancer import state
-from balancer.lastgood_file import LastGoodFile
+from balancer.lastgood.database import LastGoodFile
 from balancer.manifests.watch import Wake
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from balancer.durable import Damaged
 from balancer.errors import HostError
-from balancer.lastgood_file import Content, Key, LastGoodFile
+from balancer.lastgood.database import Content, Key, LastGoodFile
 
 A, B = Key("/etc/manifests", "a.yaml"), Key("/etc/manifests", "sub/b.yaml")
 ONE, TWO = Content.of(b"kind: List\n" * 100), Content.of(b"\xff not text")
@@ -166,7 +166,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 def test_one_that_somebody_else_holds_is_an_error_and_not_damage(
     kept: LastGoodFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("balancer.lastgood_file._LOCK_SECONDS", 0.01)
+    monkeypatch.setattr("balancer.lastgood.database._LOCK_SECONDS", 0.01)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(HostError, match="locked") as caught:

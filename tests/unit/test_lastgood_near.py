@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from watch_world import Reader, contents
 
-from balancer.lastgood import LastGood
-from balancer.lastgood_file import LastGoodFile
+from balancer.lastgood.content import LastGood
+from balancer.lastgood.database import LastGoodFile
 from balancer.manifests import scan
 from balancer.manifests.heard import ELSEWHERE, EVERYTHING, MOST_FILES, NOTHING, Heard, joined
 from balancer.manifests.sight import SETTLED_NANOSECONDS

@@ -9,7 +9,7 @@ from plan_builders import desired, frontend
 
 from balancer.model.edit import Edit
 from balancer.model.node import Pod
-from balancer.pod_names import PodName, PodsOfServices, pods_of_backends, pods_of_node
+from balancer.state.pod_names import PodName, PodsOfServices, pods_of_backends, pods_of_node
 
 WEB = frontend("10.96.0.10:80", "10.244.1.5:8080")
 

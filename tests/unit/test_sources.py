@@ -10,7 +10,7 @@ import pytest
 
 from balancer.config import Settings
 from balancer.explanation import SourceState
-from balancer.lastgood_file import Content, Key, LastGoodFile
+from balancer.lastgood.database import Content, Key, LastGoodFile
 from balancer.manifests import FileObjects, load
 from balancer.sources import absolute, digest_of, read_again
 from balancer.state import last_good_path

@@ -13,11 +13,11 @@ from plan_builders import desired, frontend
 from balancer import durable, state
 from balancer.desired.types import Action, Desired, FrontendKind, PolicyStatus, Source
 from balancer.errors import Exit, HostError
-from balancer.labels import NamesChange
-from balancer.memo import Memo
 from balancer.model.policy import PolicyFrontend
 from balancer.model.problem import Origin, Problem, Severity
-from balancer.pod_names import PodName
+from balancer.state.labels import NamesChange
+from balancer.state.memo import Memo
+from balancer.state.pod_names import PodName
 from balancer.views import LastPass, LivePolicy
 
 SERVICE = state.Label(FrontendKind.CLUSTER_IP, "Service d/web", "http", "a.yaml:3", "g")

@@ -16,8 +16,8 @@ from balancer.observe import event as module
 from balancer.observe.event import Place, Tally, Wanted, event_of
 from balancer.observe.identity import HOST, Identity
 from balancer.observe.names import Names
-from balancer.pod_names import PodName
 from balancer.state import Label, State
+from balancer.state.pod_names import PodName
 from balancer.views_event import Call, Event, Result
 
 WEB = Label(FrontendKind.CLUSTER_IP, "Service default/web", "http", "a.yaml:3", "g")

@@ -11,8 +11,8 @@ from balancer.kernel.reasons import Reason
 from balancer.model.service import Protocol
 from balancer.observe.identity import HOST, Identity
 from balancer.observe.names import Decider, Names
-from balancer.pod_names import PodName
 from balancer.state import Label, State
+from balancer.state.pod_names import PodName
 from balancer.views_event import Where
 
 UID = "1858680e-b044-4fd5-9dd4-f137e30e2180"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from balancer.memo import Memo
 from balancer.model.problem import Origin, Problem, Severity
+from balancer.state.memo import Memo
 from balancer.views import LastPass, LivePolicy, Tally
 
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from balancer.errors import PathUnreadable
-from balancer.lastgood_file import Content, Key
-from balancer.lastgood_keep import Keeper, Kept
-from balancer.lastgood_roots import Roots
+from balancer.lastgood.database import Content, Key
+from balancer.lastgood.keeper import Keeper, Kept
+from balancer.lastgood.roots import Roots
 from balancer.manifests import FileObjects
 from balancer.manifests.discover import Glance, glance
 from balancer.manifests.finding import SyntaxFault

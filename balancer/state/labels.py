@@ -18,7 +18,7 @@ from balancer import durable
 from balancer.desired.types import Action, Desired, Frontend, FrontendKind, Source
 from balancer.errors import HostError
 from balancer.plan.changes import destination
-from balancer.pod_names import PodName
+from balancer.state.pod_names import PodName
 
 VERSION = 4
 

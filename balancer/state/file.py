@@ -6,7 +6,7 @@ and the time that its memo would save, never behaviour.
 
 There are two files, so that a pass with nothing to do writes little. The state file itself has the
 outcome of the last pass and is small; it is replaced at every pass. The names are in `NAMES` beside it
-(`balancer.labels`), written only when they change. What cannot be trusted is set aside by the next pass.
+(`balancer.state.labels`), written only when they change. What cannot be trusted is set aside by the next pass.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from balancer import durable, outcome_json
+from balancer import durable
 from balancer.desired.types import Desired
 from balancer.errors import HostError
-from balancer.labels import VERSION as VERSION
-from balancer.labels import Label as Label
-from balancer.labels import Mark, Names, NamesChange, add_names, save_names, try_names
-from balancer.labels import label_frontends as label_frontends
-from balancer.memo import Memo
 from balancer.model.cluster import Cluster
 from balancer.model.policy import AddressFrontend, Policy, PolicyFrontend
 from balancer.model.problem import Problem
-from balancer.pod_names import PodName
+from balancer.state import outcome_json
+from balancer.state.labels import VERSION as VERSION
+from balancer.state.labels import Label as Label
+from balancer.state.labels import Mark, Names, NamesChange, add_names, save_names, try_names
+from balancer.state.labels import label_frontends as label_frontends
+from balancer.state.memo import Memo
+from balancer.state.pod_names import PodName
 from balancer.views import LastPass, LivePolicy, Tally
 
 Value = TypeVar("Value")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from balancer.durable import Damaged
 from balancer.errors import HostError
-from balancer.lastgood_file import Content, Key
+from balancer.lastgood.database import Content, Key
 
 if TYPE_CHECKING:
     from balancer.manifests import FileObjects
