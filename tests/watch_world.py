@@ -90,6 +90,7 @@ class Kernel:
         self.errors: list[Exception] = []
         self.attempts = 0
         self.audits: list[bool] = []
+        self.begun: list[tuple[tuple[Path, ...], int]] = []
         self.is_as_left = False
         self.plan = Plan()
         self.problems: tuple[Problem, ...] = ()
@@ -104,7 +105,7 @@ class Kernel:
         """Nothing is locked."""
 
     def begin(self, paths: Sequence[Path]) -> None:
-        """There is nothing to compile."""
+        self.begun.append((tuple(paths), len(self.passes)))
 
     def audit(self, waiting: Callable[[], bool]) -> bool:
         self.audits.append(waiting())

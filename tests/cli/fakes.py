@@ -148,7 +148,7 @@ class FakeReconciler:
         self.facade.calls.append("unlock")
 
     def begin(self, paths: Sequence[Path]) -> None:
-        self.facade.begun = tuple(paths)
+        self.facade.begun = (*self.facade.calls, *map(str, paths))
 
     def plan(self, loaded: Loaded) -> Plan:
         return self.facade.plan
@@ -178,7 +178,7 @@ class FakeFacade:
     plan: Plan = field(default_factory=lambda: plan_of(change(Verb.ADD)))
     failure: BalancerError | None = None
     healthy: bool = True
-    begun: tuple[Path, ...] = ()
+    begun: tuple[str, ...] = ()
     canary: Canary = field(
         default_factory=lambda: Canary(result=CanaryResult.WORKED, note="a child was answered")
     )

@@ -57,6 +57,16 @@ def test_dry_run_shows_the_plan_and_writes_nothing(run, facade):
     assert facade.calls == ["compute dir", "dry_run allow_mass_delete=False", "unlock"]
 
 
+def test_what_needs_no_manifests_begins_before_they_are_read(run, facade):
+    run("apply", "dir")
+    assert facade.begun == ("dir",)
+
+
+def test_a_dry_run_begins_nothing(run, facade):
+    run("apply", "--dry-run", "dir")
+    assert facade.begun == ()
+
+
 def test_allow_mass_delete_is_passed_on(run, facade):
     run("apply", "--allow-mass-delete", "dir")
     assert "apply allow_mass_delete=True" in facade.calls

@@ -37,6 +37,12 @@ def test_the_first_pass_comes_before_any_wait(world):
     assert world.script.waits == [60]
 
 
+def test_what_needs_no_manifests_begins_once_and_first(world):
+    world.then(None, Wake.TIMER)
+    world.run()
+    assert world.kernel.begun == [((world.directory,), 0)]
+
+
 def test_only_the_changed_file_is_read_again(world):
     world.then(lambda: world.write("b.yaml", "b2"))
     world.run()

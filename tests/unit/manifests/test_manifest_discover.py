@@ -12,7 +12,7 @@ from manifest_builders import write
 
 from balancer.errors import PathUnreadable
 from balancer.manifests import discover, is_manifest_name, scan
-from balancer.manifests.discover import Glance, Scanner, glance
+from balancer.manifests.discover import Glance, Scanner, glance, how_much
 
 
 def names(directory: Path) -> list[str]:
@@ -220,3 +220,10 @@ def test_a_glance_does_not_say_what_it_cannot_know(tmp_path: Path, name: str) ->
     (tmp_path / "b.yaml").hardlink_to(tmp_path / "sub/a.yaml")
     (tmp_path / "open.yaml").chmod(0o666)
     assert glance(tmp_path, tmp_path / name) is Glance.UNCLEAR
+
+
+def test_how_much_there_is_counts_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("12345")
+    (tmp_path / "b.json").write_text("123")
+    (tmp_path / "notes.txt").write_text("not read")
+    assert how_much([tmp_path]) == 8
