@@ -80,9 +80,6 @@ class CompiledAhead:
     def __init__(self) -> None:
         self._module = beside(_compile_aside)
 
-    def done(self) -> bool:
-        return self._module.done()
-
     def __call__(self) -> Any:
         """The module, as `compile_text` gives it, with its errors. To be called once."""
         module = self._module.result()
