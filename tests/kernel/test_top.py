@@ -242,11 +242,18 @@ def test_a_small_terminal_and_one_that_changes(host: Host) -> None:
     with top(host, width=80, height=24) as screen:
         assert max(map(len, screen.screen.splitlines())) <= 80
         screen.resize(30, 8)
-        screen.until_true(
-            lambda seen: len(seen.splitlines()) == 8 and "default/web" in seen, "a screen of 8 lines"
-        )
+        screen.until_true(fills_eight_lines, "the head, rows and the keys in 8 lines")
         screen.resize(170, 40)
         screen.until("AFFINITY", "POLICY", "VIPS", WEB)
+
+
+def fills_eight_lines(screen: str) -> bool:
+    """From the first line to the last: a larger screen that the terminal has only cut off does not."""
+    lines = screen.splitlines()
+    parts = ("balancer top", "connections/s", HEAD, "default/db", "q quit")
+    return len(lines) == 8 and all(
+        part in line for part, line in zip(parts, (*lines[:4], lines[-1]), strict=True)
+    )
 
 
 @pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
