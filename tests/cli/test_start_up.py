@@ -27,7 +27,7 @@ FILES_NEED_NO = (
 def imports_of(*arguments: object, code: int = 0) -> frozenset[str]:
     """What `balancer` with these arguments imports; its output goes to no terminal."""
     command = [*TOLD, str(COMMAND), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code, done.stderr
     return imported(done.stderr)
 

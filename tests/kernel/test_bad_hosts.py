@@ -35,7 +35,7 @@ def _run(host: Host, *arguments: str, prefix: list[str] | None = None, **environ
         **environment,
     }
     command = [*(prefix or []), str(COMMAND), *arguments]
-    result = subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=120)
     return result.returncode, result.stderr + result.stdout
 
 

@@ -149,7 +149,7 @@ def test_the_agent_under_the_units_restrictions(host: Host) -> None:
         host.balancer.write(plain("web", VIP, (pool.FOUR_ADDRESSES[1],)))
         assert "2 changed" in process.stdout.readline()
         process.terminate()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
     assert host.client.tcp(VIP, 80) == "two"
 
 

@@ -46,7 +46,7 @@ def _dns(host: Host) -> Iterator[None]:
 def _run(host: Host, *command: str) -> str:
     place = host.place("resolver")
     return subprocess.run(
-        place.command(command), capture_output=True, text=True, check=True, timeout=60
+        place.command(command), capture_output=True, text=True, check=True, timeout=120
     ).stdout
 
 

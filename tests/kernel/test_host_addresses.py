@@ -60,7 +60,7 @@ def netns() -> Iterator[str]:
 
 def run(netns: str, *command: str) -> str:
     place = Place(netns=netns).command(command)
-    return subprocess.run(place, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(place, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def test_every_address_is_found_once_and_in_order(netns: str) -> None:

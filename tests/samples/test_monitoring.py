@@ -39,7 +39,7 @@ COLUMNS = 24
 
 def promtool(*words: object) -> tuple[int, str]:
     command = [str(unpacked("promtool")), *map(str, words)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     return result.returncode, result.stdout + result.stderr
 
 
@@ -292,7 +292,7 @@ def test_the_timers_unit_exposes_little() -> None:
     """systemd's own score goes from 0 (nothing) to 10 (everything); balancer.service is held to the same."""
     unit = str(MONITORING / "balancer-metrics.service")
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=40", "--no-pager", unit]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result.stdout
     assert set(setting(unit, "CapabilityBoundingSet")) < set(
         setting("balancer.service", "CapabilityBoundingSet")

@@ -38,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def verify(*units: Path) -> tuple[int, str]:
     command = ["systemd-analyze", "verify", "--man=no", *map(str, units)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     return result.returncode, result.stderr
 
 
@@ -65,7 +65,7 @@ def test_little_is_exposed(installed: Path, name: str) -> None:
     """systemd's own score goes from 0 (nothing) to 10 (everything); a service without restrictions has 9.6."""
     unit = installed / name.replace("@.", "@edge.")
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=40", "--no-pager", str(unit)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result.stdout
 
 

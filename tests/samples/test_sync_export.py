@@ -41,7 +41,7 @@ def target(tmp_path: Path) -> Path:
 def export(kubectl: Kubectl, target: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [str(EXPORT / "export.sh"), str(target)]
     given = kubectl.environment(**environment)
-    return subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=120)
 
 
 def planned(path: Path) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ def test_the_watch_exports_when_something_changes(kubectl: Kubectl, target: Path
         kubectl.report_change("services")
         eventually(lambda: "one-more" in (target / "cluster.yaml").read_text())
         process.terminate()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
     eventually(lambda: not _in_session(process.pid))
 
 
@@ -177,13 +177,13 @@ def repository(tmp_path: Path) -> Path:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def test_each_state_of_the_cluster_is_one_commit(kubectl: Kubectl, repository: Path) -> None:
     def publish() -> int:
         command = [str(EXPORT / "publish.sh"), f"file://{repository}"]
-        subprocess.run(command, env=kubectl.environment(), check=True, capture_output=True, timeout=60)
+        subprocess.run(command, env=kubectl.environment(), check=True, capture_output=True, timeout=120)
         return int(_git("-C", str(repository), "rev-list", "--count", "main"))
 
     assert [publish(), publish()] == [2, 2]
@@ -199,6 +199,6 @@ def test_each_state_of_the_cluster_is_one_commit(kubectl: Kubectl, repository: P
 def test_a_failed_export_is_no_commit(kubectl: Kubectl, repository: Path) -> None:
     kubectl.switch("fails", on=True)
     command = [str(EXPORT / "publish.sh"), f"file://{repository}"]
-    result = subprocess.run(command, env=kubectl.environment(), check=False, capture_output=True, timeout=60)
+    result = subprocess.run(command, env=kubectl.environment(), check=False, capture_output=True, timeout=120)
     assert result.returncode != 0
     assert _git("-C", str(repository), "rev-list", "--count", "main") == "1\n"

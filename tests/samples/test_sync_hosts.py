@@ -23,7 +23,7 @@ BROKEN = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP
 def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
     given = {**os.environ, "LC_ALL": "C.UTF-8", "PATH": f"{BIN}:{os.environ['PATH']}", **environment}
     words = [str(word) for word in command]
-    return subprocess.run(words, env=given, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(words, env=given, capture_output=True, text=True, check=False, timeout=120)
 
 
 def content(directory: Path) -> dict[str, bytes]:

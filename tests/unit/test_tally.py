@@ -125,5 +125,5 @@ def test_two_processes_lose_no_count(tmp_path: Path) -> None:
         "for _ in range(30): state.count_failure(Path(sys.argv[1]))"
     )
     running = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(3)]
-    assert [process.wait(timeout=60) for process in running] == [0, 0, 0]
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
     assert state.load(path)[0].tally.passes == {"failed": 90}

@@ -169,4 +169,4 @@ def test_textual_is_loaded_for_the_full_screen_alone() -> None:
         "assert not {'textual', 'rich'} & set(sys.modules)\n"
         "import balancer.observe.top.app\nassert 'textual' in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
