@@ -26,19 +26,14 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 _KERNEL_TESTS = ("kernel", "netns")
-_SLOW_TESTS = (*_KERNEL_TESTS, "samples")
-_SECONDS = 600  # some start a hundred processes one after the other, and machines may be slow
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs root, so that ``-m 'not root'`` is the suite for everybody else, and what may take long."""
+    """Mark what needs root, so that ``-m 'not root'`` is the suite for everybody else."""
     for item in items:
-        folders = set(item.path.parts[len(Path(__file__).parent.parts) :])
-        if folders & set(_KERNEL_TESTS):
+        if set(_KERNEL_TESTS) & set(item.path.parts[len(Path(__file__).parent.parts) :]):
             item.add_marker(pytest.mark.root)
             item.add_marker(pytest.mark.usefixtures("kernel_ready"))
-        if folders & set(_SLOW_TESTS) and item.get_closest_marker("stress") is None:
-            item.add_marker(pytest.mark.timeout(_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)

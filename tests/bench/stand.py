@@ -317,7 +317,7 @@ def _listens(netns: str, port: int) -> bool:
 
 
 def _wait_for(holds: Callable[[], bool], complaint: Callable[[], str]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not holds():
         if time.monotonic() > deadline:
             raise BenchError(complaint())

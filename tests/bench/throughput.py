@@ -56,7 +56,7 @@ def _rows(measure: str, unit: str, values: dict[str, list[float]], everybody: Fi
 def _requests(who: Contender) -> float:
     """Thousands of requests a second."""
     address, port = who.http()
-    command = ["wrk", "-t1", "-c16", "-d1s", f"http://{address}:{port}/"]
+    command = ["wrk", "-t1", "-c16", "-d1s", "--timeout", "30s", f"http://{address}:{port}/"]
     shown = _output(who, command)
     found = re.search(r"Requests/sec:\s+([\d.]+)", shown)
     if not found or "Socket errors" in shown or "Non-2xx" in shown:

@@ -354,7 +354,7 @@ static void measure(bool (*operation)(const struct job *, uint64_t *), const str
 	static uint32_t samples[SAMPLES];
 	uint64_t end = now() + job->nanoseconds, done = 0;
 
-	while (now() < end && (!job->operations || done < job->operations)) {
+	while ((!done || now() < end) && (!job->operations || done < job->operations)) {
 		uint64_t spent = 0;
 
 		if (!operation(job, &spent)) {

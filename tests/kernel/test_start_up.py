@@ -25,7 +25,7 @@ def applied(host: Host) -> Host:
 def imports_of(host: Host, *arguments: str) -> frozenset[str]:
     """What a command imports that ends well and whose output goes to no terminal."""
     with host.balancer.start(*arguments, prefix=TOLD) as process:
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     return imported(stderr)
 
