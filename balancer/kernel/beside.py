@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,11 +12,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_TURN = 0.0002  # seconds
+
+
 def beside(work: Callable[[], T]) -> Future[T]:
     """Begins the work at once. The interpreter waits for it before it ends, whether anybody asks for the result."""
     from concurrent.futures import ThreadPoolExecutor  # commands that load nothing need not import it
 
+    # Who comes back from the kernel waits a turn for Python's lock, each time, and that is 5 ms by default.
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _TURN))
     executor = ThreadPoolExecutor(max_workers=1)
     begun = executor.submit(work)
+    begun.add_done_callback(lambda _: sys.setswitchinterval(before))
     executor.shutdown(wait=False)  # nothing else is asked of it
     return begun
