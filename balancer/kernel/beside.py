@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-_TURN = 0.0002  # seconds
+_TURN, _USUAL_TURN = 0.0002, sys.getswitchinterval()  # seconds
 
 
 def beside(work: Callable[[], T]) -> Future[T]:
@@ -20,10 +20,9 @@ def beside(work: Callable[[], T]) -> Future[T]:
     from concurrent.futures import ThreadPoolExecutor  # commands that load nothing need not import it
 
     # Who comes back from the kernel waits a turn for Python's lock, each time, and that is 5 ms by default.
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _TURN))
+    sys.setswitchinterval(_TURN)
     executor = ThreadPoolExecutor(max_workers=1)
     begun = executor.submit(work)
-    begun.add_done_callback(lambda _: sys.setswitchinterval(before))
+    begun.add_done_callback(lambda _: sys.setswitchinterval(_USUAL_TURN))
     executor.shutdown(wait=False)  # nothing else is asked of it
     return begun
